@@ -1,0 +1,76 @@
+# minicpmv: `make help` lists the targets.
+#
+# MODE=release|debug|asan|ubsan|tsan   CC=gcc|clang
+MODE ?= release
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+BUILD := build$(if $(filter release,$(MODE)),,/$(MODE))$(if $(filter gcc,$(CC)),,-$(CC))
+OBJ := $(BUILD)/obj
+
+CPPFLAGS := -I. -D_GNU_SOURCE -MMD -MP
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wformat=2
+# Cutting a message short is what snprintf is used for; only gcc warns of it.
+WARNINGS += $(if $(findstring gcc,$(CC)),-Wno-format-truncation)
+CFLAGS := -std=c11 -g -pthread -ffp-contract=off $(WARNINGS)
+LDFLAGS := -pthread
+LDLIBS := -ljansson -ljpeg -lwebp -lxxhash -lm
+
+CFLAGS_release := -O3
+CFLAGS_debug := -O0
+CFLAGS_asan := -O1 -fsanitize=address -fno-omit-frame-pointer
+CFLAGS_ubsan := -O1 -fsanitize=undefined -fno-sanitize-recover=all
+CFLAGS_tsan := -O1 -fsanitize=thread
+CFLAGS += $(CFLAGS_$(MODE))
+LDFLAGS += $(CFLAGS_$(MODE))
+
+LIBRARY_FOLDERS := core formats ref video simd blas api
+LIBRARY_SOURCES := $(sort $(foreach folder,$(LIBRARY_FOLDERS),$(shell find $(folder) -name '*.c' 2>/dev/null)))
+CLI_SOURCES := $(sort $(wildcard cli/*.c))
+TEST_SOURCES := $(sort $(wildcard tests/test_*.c))
+BENCH_SOURCES := $(sort $(wildcard bench/bench_*.c))
+
+LIBRARY := $(BUILD)/libminicpmv.a
+PROGRAM := $(BUILD)/minicpmv
+TESTS := $(TEST_SOURCES:tests/%.c=$(BUILD)/tests/%)
+BENCHES := $(BENCH_SOURCES:bench/%.c=$(BUILD)/bench/%)
+
+objects = $(1:%.c=$(OBJ)/%.o)
+
+.PHONY: all
+all: $(PROGRAM) ## Build the program (default)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo 'MODE=release|debug|asan|ubsan|tsan chooses the build, CC=gcc|clang the compiler.'
+
+$(OBJ)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(LIBRARY): $(call objects,$(LIBRARY_SOURCES))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(PROGRAM): $(call objects,$(CLI_SOURCES)) $(LIBRARY)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/tests/%: $(OBJ)/tests/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LDLIBS)
+
+$(BUILD)/bench/%: $(OBJ)/bench/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+.SECONDARY:
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+
+.PHONY: deps
+deps: ## Install the Debian packages that are missing
+	@tests/install_deps.sh
+
+.PHONY: clean
+clean: ## Remove every build
+	rm -rf build
+
+include tests/tests.mk

@@ -1,0 +1,130 @@
+#include "core/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+mcv_status mcv_file_open_map(const char *path, mcv_file_map *map) {
+    *map = (mcv_file_map){0};
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+    mcv_status status = MCV_OK;
+    struct stat about;
+    if (fstat(file, &about) != 0)
+        status = MCV_FAIL(MCV_BAD_INPUT, "%s: %s", path, strerror(errno));
+    else if (!S_ISREG(about.st_mode))
+        status = MCV_FAIL(MCV_BAD_INPUT, "%s: not a regular file", path);
+    else if (about.st_size > 0) {
+        void *data = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+        if (data == MAP_FAILED)
+            status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be mapped: %s", path, strerror(errno));
+        else
+            *map = (mcv_file_map){data, (size_t)about.st_size};
+    }
+    close(file);
+    return status;
+}
+
+void mcv_file_close_map(mcv_file_map *map) {
+    if (map->data)
+        munmap((void *)(uintptr_t)map->data, map->size);
+    *map = (mcv_file_map){0};
+}
+
+static mcv_status read_stream(FILE *stream, const char *path, size_t limit, mcv_buffer *buffer) {
+    char chunk[65536];
+    size_t total = 0, got;
+    while ((got = fread(chunk, 1, sizeof chunk, stream)) > 0) {
+        total += got;
+        if (total > limit)
+            return MCV_FAIL(MCV_BAD_INPUT, "%s: larger than the limit of %zu bytes", path, limit);
+        MCV_TRY(mcv_buffer_append(buffer, chunk, got));
+    }
+    if (ferror(stream))
+        return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be read: %s", path, strerror(errno));
+    return mcv_buffer_append(buffer, "", 0);
+}
+
+mcv_status mcv_file_read(const char *path, size_t limit, mcv_buffer *buffer) {
+    if (strcmp(path, "-") == 0)
+        return read_stream(stdin, "standard input", limit, buffer);
+    FILE *stream = fopen(path, "rbe");
+    if (!stream)
+        return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+    mcv_status status = read_stream(stream, path, limit, buffer);
+    fclose(stream);
+    return status;
+}
+
+bool mcv_file_exists(const char *path) {
+    return access(path, R_OK) == 0;
+}
+
+mcv_status mcv_path_join(char **out, const char *folder, const char *name) {
+    if (name[0] == '/' || folder[0] == 0)
+        return mcv_strdup(out, name);
+    mcv_buffer path = {0};
+    size_t length = strlen(folder);
+    MCV_TRY(mcv_buffer_printf(&path, "%s%s%s", folder, folder[length - 1] == '/' ? "" : "/", name));
+    *out = path.data;
+    return MCV_OK;
+}
+
+mcv_status mcv_path_folder(char **out, const char *path) {
+    const char *slash = strrchr(path, '/');
+    MCV_TRY(mcv_strdup(out, slash ? path : "."));
+    if (slash)
+        (*out)[slash == path ? 1 : slash - path] = 0;
+    return MCV_OK;
+}
+
+mcv_status mcv_writer_open(mcv_file_writer *writer, const char *path) {
+    *writer = (mcv_file_writer){0};
+    mcv_buffer aside = {0};
+    MCV_TRY(mcv_strdup(&writer->path, path));
+    mcv_status status = mcv_buffer_printf(&aside, "%s.%ld.part", path, (long)getpid());
+    writer->aside = aside.data;
+    if (status == MCV_OK) {
+        writer->stream = fopen(writer->aside, "wbe");
+        if (!writer->stream)
+            status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", path, strerror(errno));
+    }
+    if (status != MCV_OK)
+        mcv_writer_abandon(writer);
+    return status;
+}
+
+mcv_status mcv_writer_write(mcv_file_writer *writer, const void *bytes, size_t size) {
+    if (size && fwrite(bytes, 1, size, writer->stream) != size)
+        return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be written: %s", writer->path, strerror(errno));
+    return MCV_OK;
+}
+
+mcv_status mcv_writer_commit(mcv_file_writer *writer) {
+    bool written = fflush(writer->stream) == 0;
+    written = fclose(writer->stream) == 0 && written;
+    writer->stream = NULL;
+    if (written && rename(writer->aside, writer->path) == 0) {
+        free(writer->path);
+        free(writer->aside);
+        *writer = (mcv_file_writer){0};
+        return MCV_OK;
+    }
+    mcv_status status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be written: %s", writer->path, strerror(errno));
+    mcv_writer_abandon(writer);
+    return status;
+}
+
+void mcv_writer_abandon(mcv_file_writer *writer) {
+    if (writer->stream)
+        fclose(writer->stream);
+    if (writer->aside)
+        unlink(writer->aside);
+    free(writer->path);
+    free(writer->aside);
+    *writer = (mcv_file_writer){0};
+}

@@ -1,0 +1,43 @@
+/* Files: read whole, mapped, and written aside and renamed. */
+#ifndef MCV_CORE_FILE_H
+#define MCV_CORE_FILE_H
+
+#include <stdio.h>
+
+#include "core/buffer.h"
+
+/* A read-only memory mapping. An empty file maps to size 0 with data that must not be read. */
+typedef struct mcv_file_map {
+    const unsigned char *data;
+    size_t size;
+} mcv_file_map;
+
+mcv_status mcv_file_open_map(const char *path, mcv_file_map *map);
+void mcv_file_close_map(mcv_file_map *map);
+
+/* Appends the file's bytes to `buffer`. "-" is standard input. Fails beyond `limit` bytes. */
+mcv_status mcv_file_read(const char *path, size_t limit, mcv_buffer *buffer);
+
+/* Whether a file or folder can be opened under this name. */
+bool mcv_file_exists(const char *path);
+
+/* *out = "folder/name", or `name` alone where it is absolute. To be released with free(). */
+mcv_status mcv_path_join(char **out, const char *folder, const char *name);
+
+/* *out = the folder part of a path, "." where it has none. To be released with free(). */
+mcv_status mcv_path_folder(char **out, const char *path);
+
+/* Writing: bytes go to a file beside `path`, which takes its name only when all of it has been written. */
+typedef struct mcv_file_writer {
+    FILE *stream;
+    char *path, *aside;
+} mcv_file_writer;
+
+mcv_status mcv_writer_open(mcv_file_writer *writer, const char *path);
+mcv_status mcv_writer_write(mcv_file_writer *writer, const void *bytes, size_t size);
+/* Renames the finished file into place. On failure the file aside is removed. */
+mcv_status mcv_writer_commit(mcv_file_writer *writer);
+/* Removes the file aside. Does nothing after a commit. */
+void mcv_writer_abandon(mcv_file_writer *writer);
+
+#endif

@@ -1,0 +1,125 @@
+#include "core/threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+typedef struct worker {
+    mcv_pool *pool;
+    int index;
+    pthread_t thread;
+} worker;
+
+struct mcv_pool {
+    int threads;
+    worker *workers; /* [threads]; the first is the caller and has no thread */
+    pthread_mutex_t lock;
+    pthread_cond_t work_ready, work_done;
+    uint64_t generation; /* counts calls of mcv_parallel_for */
+    int running;         /* workers that have not finished this generation */
+    bool stopping;
+    size_t count;
+    mcv_range_fn fn;
+    void *context;
+};
+
+static void run_share(mcv_pool *pool, int index) {
+    size_t threads = (size_t)pool->threads, i = (size_t)index;
+    size_t share = pool->count / threads, rest = pool->count % threads;
+    size_t begin = i * share + (i < rest ? i : rest), end = begin + share + (i < rest);
+    if (begin < end)
+        pool->fn(pool->context, begin, end, index);
+}
+
+static void *worker_main(void *argument) {
+    worker *self = argument;
+    mcv_pool *pool = self->pool;
+    uint64_t seen = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        while (pool->generation == seen && !pool->stopping)
+            pthread_cond_wait(&pool->work_ready, &pool->lock);
+        if (pool->stopping)
+            break;
+        seen = pool->generation;
+        pthread_mutex_unlock(&pool->lock);
+        run_share(pool, self->index);
+        pthread_mutex_lock(&pool->lock);
+        if (--pool->running == 0)
+            pthread_cond_signal(&pool->work_done);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+static int usable_processors(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+mcv_status mcv_pool_create(mcv_pool **out, int threads) {
+    *out = NULL;
+    if (threads <= 0)
+        threads = usable_processors();
+    mcv_pool *pool;
+    MCV_TRY(MCV_NEW(&pool, 1));
+    mcv_status status = MCV_NEW(&pool->workers, (size_t)threads);
+    if (status != MCV_OK) {
+        free(pool);
+        return status;
+    }
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->work_ready, NULL);
+    pthread_cond_init(&pool->work_done, NULL);
+    pool->threads = 1;
+    for (int i = 1; i < threads; i++) {
+        pool->workers[i] = (worker){.pool = pool, .index = i};
+        if (pthread_create(&pool->workers[i].thread, NULL, worker_main, &pool->workers[i]) != 0) {
+            mcv_pool_free(pool);
+            return MCV_FAIL(MCV_NO_MEMORY, "thread %d of %d cannot be started", i + 1, threads);
+        }
+        pool->threads++;
+    }
+    *out = pool;
+    return MCV_OK;
+}
+
+void mcv_pool_free(mcv_pool *pool) {
+    if (!pool)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    pthread_cond_broadcast(&pool->work_ready);
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 1; i < pool->threads; i++)
+        pthread_join(pool->workers[i].thread, NULL);
+    pthread_cond_destroy(&pool->work_done);
+    pthread_cond_destroy(&pool->work_ready);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->workers);
+    free(pool);
+}
+
+int mcv_pool_threads(const mcv_pool *pool) {
+    return pool ? pool->threads : 1;
+}
+
+void mcv_parallel_for(mcv_pool *pool, size_t count, mcv_range_fn fn, void *context) {
+    if (!pool || pool->threads == 1 || count < 2) {
+        if (count)
+            fn(context, 0, count, 0);
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    pool->count = count;
+    pool->fn = fn;
+    pool->context = context;
+    pool->running = pool->threads - 1;
+    pool->generation++;
+    pthread_cond_broadcast(&pool->work_ready);
+    pthread_mutex_unlock(&pool->lock);
+    run_share(pool, 0);
+    pthread_mutex_lock(&pool->lock);
+    while (pool->running > 0)
+        pthread_cond_wait(&pool->work_done, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+}

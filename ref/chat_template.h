@@ -1,0 +1,24 @@
+/* Messages to a prompt: the rules of the model's Jinja chat template, in C. HF: tokenizer_config.json, chat_template.
+ */
+#ifndef MCV_REF_CHAT_TEMPLATE_H
+#define MCV_REF_CHAT_TEMPLATE_H
+
+#include <jansson.h>
+
+#include "core/buffer.h"
+
+/* Three states, because the template tells false from not defined. */
+typedef enum EnableThinking {
+    THINKING_UNSET,
+    THINKING_OFF,
+    THINKING_ON,
+} EnableThinking;
+
+/* Appends the prompt. `messages` is a JSON array of {"role", "content", "reasoning_content"?, "tool_calls"?} with
+ * string contents, `tools` a JSON array or NULL. HF: tokenizer.apply_chat_template(messages, tools=tools,
+ * tokenize=False, add_generation_prompt=..., enable_thinking=...). MCV_USAGE: an empty list, a message without role or
+ * content. */
+mcv_status apply_chat_template(const json_t *messages, const json_t *tools, bool add_generation_prompt,
+                               EnableThinking enable_thinking, mcv_buffer *prompt);
+
+#endif
