@@ -64,13 +64,22 @@ typedef struct MiniCPMVConfig {
     struct {
         double temperature, top_p, min_p, repetition_penalty, length_penalty;
         int top_k, num_beams;
-        bool early_stopping, do_sample;
+        int early_stopping; /* as in GenerationConfig: 0: False, 1: True, 2: "never" */
+        bool do_sample;
     } generation;
 } MiniCPMVConfig;
 
-/* Reads folder/config.json. Unknown keys are passed over; a key that is missing and has no default in HF, a value of
- * the wrong type or a combination that has no meaning is MCV_BAD_INPUT with the key's name; a feature of Qwen3Config
- * that is not implemented (rope_scaling, sliding window in use) is MCV_UNSUPPORTED. */
+/* Reads folder/config.json. A key that is missing has HF's default, unknown keys are passed over. A value of the wrong
+ * type or out of range and a combination that has no meaning are MCV_BAD_INPUT with the key's name; what HF has and
+ * this project has not (rope_scaling, a sliding window in use, other activations, other ways of generating) is
+ * MCV_UNSUPPORTED.
+ *
+ * Sizes are limited so that products of a few of them fit: a row of any activation (heads * head_dim, channels *
+ * patch_size^2, patches of an image) an int, a weight matrix a size_t.
+ *
+ * `use_sliding_window: false` turns the window off here. transformers 4.51 looks at the flag in its attention but not
+ * in its mask, where a `sliding_window` of n hides what lies n or more tokens back all the same; later versions do not.
+ */
 mcv_status MiniCPMVConfig_from_pretrained(MiniCPMVConfig *config, const char *folder);
 
 #endif
