@@ -6,15 +6,18 @@
 
 #include "core/memory.h"
 
-/* Bytes of one element. */
+/* Bits of one element. */
+size_t mcv_dtype_bits(mcv_dtype dtype);
+/* Bytes of one element; 0 where several share a byte. */
 size_t mcv_dtype_size(mcv_dtype dtype);
 /* The name in the safetensors format ("BF16"). */
 const char *mcv_dtype_name(mcv_dtype dtype);
 /* false where the name is unknown. */
 bool mcv_dtype_from_name(const char *name, mcv_dtype *dtype);
+/* Real floating point: not C64. */
 bool mcv_dtype_is_float(mcv_dtype dtype);
 
-/* Elements and bytes; false on overflow or a negative size. */
+/* Elements and bytes; false on overflow, on a negative size and on elements that end within a byte. */
 bool mcv_tensor_count(const mcv_tensor *tensor, size_t *count);
 bool mcv_tensor_bytes(const mcv_tensor *tensor, size_t *bytes);
 bool mcv_tensor_same_shape(const mcv_tensor *a, const mcv_tensor *b);
@@ -49,7 +52,7 @@ static inline float mcv_f32_from_f16(uint16_t bits) {
     return sign ? -magnitude : magnitude;
 }
 
-/* Element `index` of a float or integer tensor as a double (64-bit integers are rounded). */
+/* Element `index` of a float or integer tensor as a double (64-bit integers are rounded; NaN for C64). */
 double mcv_tensor_get(const mcv_tensor *tensor, size_t index);
 
 /* Converts `count` elements from `index` on to float (exact for F16, BF16, F32; rounded for F64). */

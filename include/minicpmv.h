@@ -29,13 +29,20 @@ const char *mcv_error_message(void);
 
 /* ---- Tensors ------------------------------------------------------------------------------------------------ */
 
-/* Element types: those of the safetensors format. */
+/* Element types: those of the safetensors format, in its order of growing alignment. F4 and F6 share bytes: element i
+ * has the `bits` bits from bit i * bits on, where bit 0 is a byte's lowest. */
 typedef enum mcv_dtype {
     MCV_BOOL,
+    MCV_F4,      /* E2M1 */
+    MCV_F6_E2M3, /* OCP Microscaling Formats (MX) 1.0, as F4, F6_E3M2 and F8_E8M0 */
+    MCV_F6_E3M2,
     MCV_U8,
     MCV_I8,
     MCV_F8_E5M2,
     MCV_F8_E4M3,
+    MCV_F8_E8M0,
+    MCV_F8_E4M3FNUZ,
+    MCV_F8_E5M2FNUZ,
     MCV_I16,
     MCV_U16,
     MCV_F16,
@@ -43,9 +50,10 @@ typedef enum mcv_dtype {
     MCV_I32,
     MCV_U32,
     MCV_F32,
+    MCV_C64, /* two F32: real, imaginary */
+    MCV_F64,
     MCV_I64,
     MCV_U64,
-    MCV_F64,
     MCV_DTYPE_COUNT
 } mcv_dtype;
 
