@@ -3,7 +3,8 @@
 # MODE=release|debug|asan|ubsan|tsan   CC=gcc|clang
 MODE ?= release
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
-BUILD := build$(if $(filter release,$(MODE)),,/$(MODE))$(if $(filter gcc,$(CC)),,-$(CC))
+# build/ for the default, else a folder in it: build/asan, build/clang, build/clang-asan.
+BUILD := $(patsubst build/,build,build/$(subst $(eval) ,-,$(strip $(filter-out gcc,$(CC)) $(filter-out release,$(MODE)))))
 OBJ := $(BUILD)/obj
 
 CPPFLAGS := -I. -D_GNU_SOURCE -MMD -MP

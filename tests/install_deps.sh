@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building and testing need and that are missing, and says which.
+#
+# usage: tests/install_deps.sh [PACKAGE...]   (with names: those instead)
 set -euo pipefail
 
 packages=(gcc clang make clang-format libclang-rt-14-dev libjansson-dev libjpeg62-turbo-dev libwebp-dev libstb-dev
           libxxhash-dev libcriterion-dev)
+[ $# -eq 0 ] || packages=("$@")
 
 missing=()
 for package in "${packages[@]}"; do
