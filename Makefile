@@ -41,27 +41,30 @@ all: $(PROGRAM) ## Build the program (default)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'MODE=release|debug|asan|ubsan|tsan chooses the build, CC=gcc|clang the compiler.'
+
+# V=1 shows the whole command lines.
+shown = $(if $(V),,@echo '  $(1) $@';)
 
 $(OBJ)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call shown,CC  )$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(LIBRARY): $(call objects,$(LIBRARY_SOURCES))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call shown,AR  )$(AR) rcs $@ $^
 
 $(PROGRAM): $(call objects,$(CLI_SOURCES)) $(LIBRARY)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/tests/%: $(OBJ)/tests/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LDLIBS)
+	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LDLIBS)
 
 $(BUILD)/bench/%: $(OBJ)/bench/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .SECONDARY:
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

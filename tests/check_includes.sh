@@ -36,9 +36,16 @@ report() {
     fi
 }
 
+# Files below FOLDER... (all folders without it) whose names end in the given letters ("c|h").
+files() {
+    local endings=$1
+    shift
+    find "${@:-.}" \( -name build -o -name 'build-*' -o -name '.?*' -o -name __pycache__ \) -prune -o -type f -print 2>/dev/null |
+        grep -E "\.($endings)\$" | sed 's|^\./||' | sort
+}
+
 sources() {
-    find "${@:-.}" \( -name build -o -name 'build-*' -o -name '.?*' \) -prune -o -type f -name '*.[ch]' -print 2>/dev/null |
-        sed 's|^\./||' | sort
+    files 'c|h' "$@"
 }
 
 # The folder of the table above that a path lies in; its first part where none fits.
@@ -69,8 +76,7 @@ check_model_code() {
 }
 
 check_names() {
-    git ls-files --cached --others --exclude-standard 2>/dev/null | sed 's|.*/||' |
-        grep -E '\.(c|h|S|def|py|sh|mk)$' | sort | uniq -d
+    files 'c|h|S|def|py|sh|mk' | sed 's|.*/||' | sort | uniq -d
 }
 
 check_headers() {

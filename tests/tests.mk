@@ -12,7 +12,7 @@ RUN_TESTS := BUILD=$(BUILD) PROGRAM=$(PROGRAM) CC=$(CC) MODE=$(MODE) tests/run_t
 
 $(BUILD)/tests/race_%: $(OBJ)/tests/race_%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .PHONY: tests
 tests: $(PROGRAM) $(CRITERION_TESTS) $(RACES) ## Build the tests
@@ -76,4 +76,4 @@ compdb: compile_commands.json ## Write compile_commands.json for editors and cla
 .PHONY: tidy
 tidy: compile_commands.json ## Read the C files with clang-tidy
 	@command -v clang-tidy >/dev/null || tests/install_deps.sh clang-tidy
-	@clang-tidy --quiet -p . $(LIBRARY_SOURCES) $(CLI_SOURCES)
+	@clang-tidy --quiet -p . --extra-arg=-Wno-unknown-warning-option $(LIBRARY_SOURCES) $(CLI_SOURCES)
