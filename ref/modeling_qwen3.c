@@ -111,33 +111,44 @@ static size_t position_size(const DynamicCache *cache) {
     return (size_t)cache->num_layers * 2 * (size_t)cache->kv_dim;
 }
 
-mcv_status DynamicCache_create(DynamicCache *cache, const Qwen3ForCausalLM *llm, int rows) {
-    const Qwen3Attention *attention = &llm->model.layers[0].self_attn;
-    *cache = (DynamicCache){.num_layers = llm->model.num_layers,
-                            .kv_dim = attention->num_key_value_heads * attention->head_dim};
-    MCV_TRY(MCV_NEW(&cache->prompts, (size_t)rows));
-    cache->num_prompts = rows;
-    MCV_TRY(MCV_NEW(&cache->rows, (size_t)rows));
-    cache->num_rows = rows;
-    for (int i = 0; i < rows; i++)
-        cache->rows[i].prompt = i;
-    return MCV_OK;
-}
-
 static void KVSegment_free(KVSegment *segment) {
     free(segment->data);
     free(segment->mask);
     *segment = (KVSegment){0};
 }
 
+static void free_rows(DynamicCache *cache) {
+    for (int i = 0; i < cache->num_rows; i++)
+        KVSegment_free(&cache->rows[i].written);
+    free(cache->rows);
+    cache->rows = NULL;
+    cache->num_rows = 0;
+}
+
+mcv_status DynamicCache_reset_rows(DynamicCache *cache) {
+    free_rows(cache);
+    MCV_TRY(MCV_NEW(&cache->rows, (size_t)cache->num_prompts));
+    cache->num_rows = cache->num_prompts;
+    for (int i = 0; i < cache->num_rows; i++)
+        cache->rows[i].prompt = i;
+    return MCV_OK;
+}
+
 void DynamicCache_free(DynamicCache *cache) {
     for (int i = 0; i < cache->num_prompts; i++)
         KVSegment_free(&cache->prompts[i]);
-    for (int i = 0; i < cache->num_rows; i++)
-        KVSegment_free(&cache->rows[i].written);
+    free_rows(cache);
     free(cache->prompts);
-    free(cache->rows);
     *cache = (DynamicCache){0};
+}
+
+mcv_status DynamicCache_create(DynamicCache *cache, const Qwen3ForCausalLM *llm, int rows) {
+    const Qwen3Attention *attention = &llm->model.layers[0].self_attn;
+    *cache = (DynamicCache){.num_layers = llm->model.num_layers,
+                            .kv_dim = attention->num_key_value_heads * attention->head_dim};
+    MCV_TRY(MCV_NEW(&cache->prompts, (size_t)rows));
+    cache->num_prompts = rows;
+    return DynamicCache_reset_rows(cache);
 }
 
 void DynamicCache_end_prompt(DynamicCache *cache) {
@@ -192,9 +203,7 @@ mcv_status DynamicCache_select_rows(DynamicCache *cache, const int32_t *parents,
             status = KVSegment_copy(cache, &parent->written, &selected[i].written);
         }
     }
-    for (int i = 0; i < cache->num_rows; i++)
-        KVSegment_free(&cache->rows[i].written);
-    free(cache->rows);
+    free_rows(cache);
     cache->rows = selected;
     cache->num_rows = rows;
     return status;

@@ -78,6 +78,8 @@ mcv_status DynamicCache_create(DynamicCache *cache, const Qwen3ForCausalLM *llm,
 void DynamicCache_free(DynamicCache *cache);
 /* Makes what each row holds the prompt that it and its copies share. To be called once, behind the prefill. */
 void DynamicCache_end_prompt(DynamicCache *cache);
+/* Back to one row a prompt with nothing written. */
+mcv_status DynamicCache_reset_rows(DynamicCache *cache);
 /* Row i goes on as a copy of row parents[i]. HF: DynamicCache.reorder_cache. */
 mcv_status DynamicCache_select_rows(DynamicCache *cache, const int32_t *parents, int rows);
 /* Positions of a row that are not masked. */
