@@ -5,14 +5,6 @@
 
 #include "core/memory.h"
 
-typedef struct mcv_image {
-    int width, height;
-    uint8_t *rgb; /* [height, width, 3] */
-} mcv_image;
-
-/* `name` stands for the data in messages. MCV_BAD_INPUT: unknown or damaged data, a size beyond Pillow's limits. */
-mcv_status mcv_image_decode(const void *data, size_t size, const char *name, mcv_image *image);
-mcv_status mcv_image_load(const char *path, mcv_image *image);
-void mcv_image_free(mcv_image *image);
+/* mcv_image, mcv_image_load, mcv_image_decode and mcv_image_free are public: include/minicpmv.h. */
 
 #endif

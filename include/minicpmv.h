@@ -71,6 +71,127 @@ typedef struct mcv_tensor {
  * during the call only. A return other than MCV_OK stops the run, which returns the same. */
 typedef mcv_status (*mcv_tap_fn)(void *context, const char *name, const mcv_tensor *output);
 
+/* ---- Images ------------------------------------------------------------------------------------------------- */
+
+typedef struct mcv_image {
+    int width, height;
+    uint8_t *rgb; /* [height, width, 3] */
+} mcv_image;
+
+/* Reads an image file, or one in memory (`name` stands for it in messages), as Pillow's convert("RGB") gives it: JPEG,
+ * PNG, WebP, BMP, GIF (first frame), PNM. EXIF rotation is not applied. Release with mcv_image_free. */
+mcv_status mcv_image_load(const char *path, mcv_image *image);
+mcv_status mcv_image_decode(const void *data, size_t size, const char *name, mcv_image *image);
+void mcv_image_free(mcv_image *image);
+
+/* ---- Conversations ------------------------------------------------------------------------------------------ */
+
+/* A piece of a message: text or an image; the other is NULL. */
+typedef struct mcv_part {
+    const char *text; /* UTF-8 */
+    const mcv_image *image;
+} mcv_part;
+
+typedef struct mcv_message {
+    const char *role; /* "user" or "assistant"; the first is the user's */
+    const mcv_part *parts;
+    int num_parts;
+} mcv_message;
+
+/* Video frames that share one block of tokens. */
+typedef struct mcv_frame_group {
+    int count;
+    const int32_t *temporal_ids; /* [count], in steps of 0.1 s; -1 for an image that is no frame */
+} mcv_frame_group;
+
+/* The groups of a conversation's images; their counts add up to the number of images. */
+typedef struct mcv_temporal_ids {
+    int num_groups;
+    const mcv_frame_group *groups;
+} mcv_temporal_ids;
+
+typedef struct mcv_conversation {
+    const mcv_message *messages;
+    int num_messages;
+    const mcv_temporal_ids *temporal_ids; /* NULL: images stand for themselves */
+} mcv_conversation;
+
+/* How prompts are made. HF: the parameters of chat() of the same names. */
+typedef struct mcv_prompt_options {
+    const char *system_prompt; /* NULL or "": none */
+    int enable_thinking;       /* 0, 1 */
+    int max_inp_length;        /* prompt tokens kept; 0: all */
+    int max_slice_nums;        /* 0: the model's own */
+    int use_image_id;          /* 0, 1; -1: the model's own */
+} mcv_prompt_options;
+
+/* max_inp_length 16384, everything else off or the model's own. */
+mcv_prompt_options mcv_prompt_options_default(void);
+
+/* How answers are written. HF: GenerationConfig. */
+typedef struct mcv_generation_options {
+    int max_new_tokens, min_new_tokens;
+    int do_sample; /* 0: greedy or beam search, 1: sampling */
+    int num_beams;
+    double temperature;
+    int top_k;    /* 0: off */
+    double top_p; /* 1: off */
+    double min_p; /* 0: off */
+    double repetition_penalty;
+    double length_penalty;
+    int early_stopping; /* 0: False, 1: True, 2: "never" */
+    uint64_t seed;      /* the same seed gives the same answer on every machine */
+} mcv_generation_options;
+
+/* ---- Models ------------------------------------------------------------------------------------------------- */
+
+typedef struct mcv_model mcv_model;
+
+typedef struct mcv_model_options {
+    int threads;        /* 0: one per processor */
+    int fix_token_zero; /* 1: token id 0 ("!") is text like any other. HF masks it in prompts and drops it from answers
+                         */
+    const char *pillow_version; /* whose resizing is followed: "13.0.0"; NULL: the newest known */
+} mcv_model_options;
+
+mcv_model_options mcv_model_options_default(void);
+
+/* Opens a model in Hugging Face layout: a folder with config.json, preprocessor_config.json, tokenizer and safetensors.
+ * options NULL: the defaults. */
+mcv_status mcv_model_open(const char *folder, const mcv_model_options *options, mcv_model **model);
+void mcv_model_close(mcv_model *model);
+
+/* The presets of HF's chat(): sampling on or off, thinking or not. */
+mcv_generation_options mcv_generation_options_preset(const mcv_model *model, int sampling, int enable_thinking);
+
+/* Sees a new piece of the answer to conversation `row`: whole UTF-8 characters, `size` bytes. */
+typedef mcv_status (*mcv_text_fn)(void *context, int row, const char *text, size_t size);
+
+/* What a run shows while it goes on. All may be NULL. */
+typedef struct mcv_observer {
+    mcv_tap_fn tap;   /* sees each module's output on the prompts */
+    mcv_text_fn text; /* sees the answers grow; the pieces together are the answers */
+    void *context;    /* for both */
+} mcv_observer;
+
+/* Answers batch_size conversations. answers: [batch_size] strings, to be released with mcv_free. Options NULL: the
+ * defaults, and the preset of sampling. observer may be NULL. */
+mcv_status mcv_chat(mcv_model *model, const mcv_conversation *conversations, int batch_size,
+                    const mcv_prompt_options *prompt_options, const mcv_generation_options *generation_options,
+                    const mcv_observer *observer, char **answers);
+
+/* Runs the prompts alone. *logits: [batch_size, *vocab_size], behind each prompt's last token; to be released with
+ * mcv_free. Together with observer->tap this is the way to every tensor of a forward pass. */
+mcv_status mcv_logits(mcv_model *model, const mcv_conversation *conversations, int batch_size,
+                      const mcv_prompt_options *prompt_options, const mcv_observer *observer, float **logits,
+                      int *vocab_size);
+
+/* Text to token ids and back. Results are to be released with mcv_free. */
+mcv_status mcv_tokenize(const mcv_model *model, const char *text, size_t size, int32_t **ids, size_t *count);
+mcv_status mcv_detokenize(const mcv_model *model, const int32_t *ids, size_t count, char **text);
+
+void mcv_free(void *memory);
+
 #ifdef __cplusplus
 }
 #endif

@@ -340,14 +340,10 @@ mcv_status MiniCPMV_decode_text(const MiniCPMV *self, const int32_t *ids, size_t
 
 /* ---- Prompts ------------------------------------------------------------------------------------------------ */
 
-PromptOptions PromptOptions_default(void) {
-    return (PromptOptions){.enable_thinking = THINKING_OFF, .max_inp_length = 16384, .use_image_id = -1};
-}
-
 /* A message's text with a mark for each image, its parts on lines of their own. */
-static mcv_status message_content(const ChatMessage *message, mcv_buffer *content) {
+static mcv_status message_content(const mcv_message *message, mcv_buffer *content) {
     for (int i = 0; i < message->num_parts; i++) {
-        const ChatPart *part = &message->parts[i];
+        const mcv_part *part = &message->parts[i];
         if (i > 0)
             MCV_TRY(mcv_buffer_append_string(content, "\n"));
         MCV_TRY(mcv_buffer_append_string(content, part->image ? "(<image>./</image>)" : part->text));
@@ -362,7 +358,7 @@ static mcv_status append_message(json_t *messages, const char *role, const char 
     return json_array_append_new(messages, message) == 0 ? MCV_OK : MCV_FAIL_MEMORY(strlen(content));
 }
 
-static mcv_status check_role(const ChatMessage *message, int index) {
+static mcv_status check_role(const mcv_message *message, int index) {
     bool user = strcmp(message->role, "user") == 0;
     if (!user && strcmp(message->role, "assistant") != 0)
         return MCV_FAIL(MCV_USAGE, "message %d: role \"%s\"; \"user\" or \"assistant\" expected", index, message->role);
@@ -371,7 +367,7 @@ static mcv_status check_role(const ChatMessage *message, int index) {
     return MCV_OK;
 }
 
-static mcv_status fill_messages(json_t *messages, const ChatConversation *conversation, const char *system_prompt) {
+static mcv_status fill_messages(json_t *messages, const mcv_conversation *conversation, const char *system_prompt) {
     if (conversation->num_messages == 0)
         return MCV_FAIL(MCV_USAGE, "a conversation without messages");
     if (system_prompt && system_prompt[0])
@@ -389,19 +385,21 @@ static mcv_status fill_messages(json_t *messages, const ChatConversation *conver
     return MCV_OK;
 }
 
-static mcv_status make_prompt(const ChatConversation *conversation, const PromptOptions *options, mcv_buffer *prompt) {
+static mcv_status make_prompt(const mcv_conversation *conversation, const mcv_prompt_options *options,
+                              mcv_buffer *prompt) {
     json_t *messages = json_array();
     if (!messages)
         return MCV_FAIL_MEMORY(sizeof messages);
     mcv_status status = fill_messages(messages, conversation, options->system_prompt);
     if (status == MCV_OK)
-        status = apply_chat_template(messages, NULL, true, options->enable_thinking, prompt);
+        status =
+            apply_chat_template(messages, NULL, true, options->enable_thinking ? THINKING_ON : THINKING_OFF, prompt);
     json_decref(messages);
     return status;
 }
 
 /* The images of a conversation in the order of its messages. */
-static mcv_status collect_images(mcv_arena *arena, const ChatConversation *conversation, ProcessorInput *input) {
+static mcv_status collect_images(mcv_arena *arena, const mcv_conversation *conversation, ProcessorInput *input) {
     mcv_image *images;
     int count = 0;
     for (int i = 0; i < conversation->num_messages; i++)
@@ -417,8 +415,8 @@ static mcv_status collect_images(mcv_arena *arena, const ChatConversation *conve
     return MCV_OK;
 }
 
-mcv_status MiniCPMV_prepare(const MiniCPMV *self, mcv_arena *arena, const ChatConversation *conversations,
-                            int batch_size, const PromptOptions *options, PreparedBatch *batch) {
+mcv_status MiniCPMV_prepare(const MiniCPMV *self, mcv_arena *arena, const mcv_conversation *conversations,
+                            int batch_size, const mcv_prompt_options *options, PreparedBatch *batch) {
     ProcessorOptions processor_options = {options->max_inp_length, options->max_slice_nums, options->use_image_id};
     ProcessorInput *inputs;
     *batch = (PreparedBatch){0};
@@ -497,15 +495,14 @@ static mcv_status check_agreement(const MiniCPMV *self) {
 typedef struct AnswerStream {
     AnswerText *states; /* [batch_size] */
     mcv_buffer *answers;
-    TextStream stream; /* may be NULL */
-    void *context;
+    const mcv_observer *observer;
 } AnswerStream;
 
 static mcv_status pass_on(AnswerStream *self, int row, size_t begin) {
     const mcv_buffer *answer = &self->answers[row];
-    if (!self->stream || answer->size == begin)
+    if (!self->observer->text || answer->size == begin)
         return MCV_OK;
-    return self->stream(self->context, row, answer->data + begin, answer->size - begin);
+    return self->observer->text(self->observer->context, row, answer->data + begin, answer->size - begin);
 }
 
 static mcv_status stream_ids(void *context, int row, const int32_t *ids, int count) {
@@ -520,7 +517,7 @@ static mcv_status answer_batch(const MiniCPMV *self, const MiniCPMVBatchFeature 
                                const GenerationConfig *config, AnswerStream *stream) {
     TokenIds *sequences;
     Prefill prefill;
-    MCV_TRY(MiniCPMV_prefill(self, features, NULL, NULL, &prefill));
+    MCV_TRY(MiniCPMV_prefill(self, features, stream->observer->tap, stream->observer->context, &prefill));
     mcv_status status = MCV_NEW(&sequences, (size_t)features->batch_size);
     for (int i = 0; i < features->batch_size && status == MCV_OK; i++) {
         if (enable_thinking)
@@ -543,20 +540,20 @@ static mcv_status answer_batch(const MiniCPMV *self, const MiniCPMVBatchFeature 
     return status;
 }
 
-mcv_status MiniCPMV_chat(const MiniCPMV *self, const ChatConversation *conversations, int batch_size,
-                         const PromptOptions *prompt_options, const GenerationConfig *config, TextStream stream,
-                         void *stream_context, mcv_buffer *answers) {
+mcv_status MiniCPMV_chat(const MiniCPMV *self, const mcv_conversation *conversations, int batch_size,
+                         const mcv_prompt_options *prompt_options, const GenerationConfig *config,
+                         const mcv_observer *observer, mcv_buffer *answers) {
     mcv_arena arena = {0};
     PreparedBatch batch;
     MCV_TRY(check_agreement(self));
-    AnswerStream state = {.answers = answers, .stream = stream, .context = stream_context};
+    AnswerStream state = {.answers = answers, .observer = observer};
     mcv_status status = MiniCPMV_prepare(self, &arena, conversations, batch_size, prompt_options, &batch);
     if (status == MCV_OK)
         status = MCV_NEW(&state.states, (size_t)batch_size);
     if (status == MCV_OK) {
         for (int i = 0; i < batch_size; i++)
             state.states[i] = begin_answer(self);
-        status = answer_batch(self, &batch.features, prompt_options->enable_thinking == THINKING_ON, config, &state);
+        status = answer_batch(self, &batch.features, prompt_options->enable_thinking != 0, config, &state);
         for (int i = 0; i < batch_size; i++)
             AnswerText_free(&state.states[i]);
     }

@@ -29,35 +29,6 @@ void MiniCPMV_free(MiniCPMV *model);
 
 /* ---- Inputs ------------------------------------------------------------------------------------------------- */
 
-/* A piece of a message: text or an image, the other is NULL. */
-typedef struct ChatPart {
-    const char *text;
-    const mcv_image *image;
-} ChatPart;
-
-typedef struct ChatMessage {
-    const char *role; /* "user" or "assistant" */
-    const ChatPart *parts;
-    int num_parts;
-} ChatMessage;
-
-typedef struct ChatConversation {
-    const ChatMessage *messages;
-    int num_messages;
-    const TemporalIds *temporal_ids; /* NULL: images stand for themselves */
-} ChatConversation;
-
-/* How prompts are made. HF: the parameters of chat() of the same names. */
-typedef struct PromptOptions {
-    const char *system_prompt; /* NULL or "": none */
-    EnableThinking enable_thinking;
-    int max_inp_length; /* 0: no limit */
-    int max_slice_nums; /* 0: the model's own */
-    int use_image_id;   /* -1: the model's own */
-} PromptOptions;
-
-PromptOptions PromptOptions_default(void);
-
 /* A batch that is ready to run. */
 typedef struct PreparedBatch {
     mcv_buffer *prompts; /* [batch_size]: the chat template's text, images as "(<image>./</image>)" */
@@ -66,8 +37,8 @@ typedef struct PreparedBatch {
 
 /* HF: chat(), up to the processor's call. Everything is allocated in `arena` but the prompts; see PreparedBatch_free.
  */
-mcv_status MiniCPMV_prepare(const MiniCPMV *model, mcv_arena *arena, const ChatConversation *conversations,
-                            int batch_size, const PromptOptions *options, PreparedBatch *batch);
+mcv_status MiniCPMV_prepare(const MiniCPMV *model, mcv_arena *arena, const mcv_conversation *conversations,
+                            int batch_size, const mcv_prompt_options *options, PreparedBatch *batch);
 void PreparedBatch_free(PreparedBatch *batch);
 
 /* ---- Forward ------------------------------------------------------------------------------------------------ */
@@ -102,13 +73,10 @@ mcv_status MiniCPMV_decode_text(const MiniCPMV *model, const int32_t *ids, size_
 /* The presets of chat(): what `sampling` and `enable_thinking` make of a configuration. */
 void MiniCPMV_chat_preset(GenerationConfig *config, bool sampling, bool enable_thinking);
 
-/* Sees a new piece of the answer to conversation `row`, in whole UTF-8 characters. */
-typedef mcv_status (*TextStream)(void *context, int row, const char *text, size_t size);
-
 /* Answers a batch of conversations. *answers: [batch_size] texts (buffers to be freed by the caller), "<think>\n" in
- * front where thinking is on. With a stream the same text comes in pieces, too. HF: chat(). */
-mcv_status MiniCPMV_chat(const MiniCPMV *model, const ChatConversation *conversations, int batch_size,
-                         const PromptOptions *prompt_options, const GenerationConfig *config, TextStream stream,
-                         void *stream_context, mcv_buffer *answers);
+ * front where thinking is on. observer->text sees the same text in pieces. HF: chat(). */
+mcv_status MiniCPMV_chat(const MiniCPMV *model, const mcv_conversation *conversations, int batch_size,
+                         const mcv_prompt_options *prompt_options, const GenerationConfig *config,
+                         const mcv_observer *observer, mcv_buffer *answers);
 
 #endif

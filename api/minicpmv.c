@@ -1,0 +1,167 @@
+/* The public functions, on top of the reference. */
+#include "core/threads.h"
+#include "ref/modeling_minicpmv.h"
+
+struct mcv_model {
+    mcv_pool *pool;
+    MiniCPMV *reference;
+};
+
+mcv_model_options mcv_model_options_default(void) {
+    return (mcv_model_options){0};
+}
+
+static mcv_status open_model(mcv_model *model, const char *folder, const mcv_model_options *options) {
+    PillowVersion pillow = PILLOW_13;
+    if (options->pillow_version)
+        MCV_TRY(PillowVersion_from_string(options->pillow_version, &pillow));
+    if (options->threads < 0)
+        return MCV_FAIL(MCV_USAGE, "%d threads", options->threads);
+    MCV_TRY(mcv_pool_create(&model->pool, options->threads));
+    MCV_TRY(MiniCPMV_from_pretrained(&model->reference, folder, model->pool));
+    model->reference->fix_token_zero = options->fix_token_zero != 0;
+    model->reference->processor.image_processor.pillow = pillow;
+    return MCV_OK;
+}
+
+mcv_status mcv_model_open(const char *folder, const mcv_model_options *options, mcv_model **out) {
+    mcv_model_options defaults = mcv_model_options_default();
+    mcv_model *model;
+    *out = NULL;
+    MCV_TRY(MCV_NEW(&model, 1));
+    mcv_status status = open_model(model, folder, options ? options : &defaults);
+    if (status != MCV_OK) {
+        mcv_model_close(model);
+        return status;
+    }
+    *out = model;
+    return MCV_OK;
+}
+
+void mcv_model_close(mcv_model *model) {
+    if (!model)
+        return;
+    MiniCPMV_free(model->reference);
+    mcv_pool_free(model->pool);
+    free(model);
+}
+
+mcv_prompt_options mcv_prompt_options_default(void) {
+    return (mcv_prompt_options){.max_inp_length = 16384, .use_image_id = -1};
+}
+
+mcv_generation_options mcv_generation_options_preset(const mcv_model *model, int sampling, int enable_thinking) {
+    GenerationConfig config = MiniCPMV_generation_config(model->reference);
+    MiniCPMV_chat_preset(&config, sampling != 0, enable_thinking != 0);
+    return (mcv_generation_options){.max_new_tokens = config.max_new_tokens,
+                                    .min_new_tokens = config.min_new_tokens,
+                                    .do_sample = config.do_sample,
+                                    .num_beams = config.num_beams,
+                                    .temperature = config.temperature,
+                                    .top_k = config.top_k,
+                                    .top_p = config.top_p,
+                                    .min_p = config.min_p,
+                                    .repetition_penalty = config.repetition_penalty,
+                                    .length_penalty = config.length_penalty,
+                                    .early_stopping = config.early_stopping,
+                                    .seed = config.seed};
+}
+
+static GenerationConfig generation_config(const mcv_model *model, const mcv_generation_options *options) {
+    GenerationConfig config = MiniCPMV_generation_config(model->reference);
+    config.max_new_tokens = options->max_new_tokens;
+    config.min_new_tokens = options->min_new_tokens;
+    config.do_sample = options->do_sample != 0;
+    config.num_beams = options->num_beams;
+    config.temperature = options->temperature;
+    config.top_k = options->top_k;
+    config.top_p = options->top_p;
+    config.min_p = options->min_p;
+    config.repetition_penalty = options->repetition_penalty;
+    config.length_penalty = options->length_penalty;
+    config.early_stopping = options->early_stopping;
+    config.seed = options->seed;
+    return config;
+}
+
+mcv_status mcv_chat(mcv_model *model, const mcv_conversation *conversations, int batch_size,
+                    const mcv_prompt_options *prompt_options, const mcv_generation_options *generation_options,
+                    const mcv_observer *observer, char **answers) {
+    mcv_prompt_options prompt_defaults = mcv_prompt_options_default();
+    const mcv_prompt_options *prompt = prompt_options ? prompt_options : &prompt_defaults;
+    mcv_generation_options preset = mcv_generation_options_preset(model, 1, prompt->enable_thinking);
+    GenerationConfig config = generation_config(model, generation_options ? generation_options : &preset);
+    mcv_observer nobody = {0};
+    mcv_buffer *texts;
+    if (batch_size < 1)
+        return MCV_FAIL(MCV_USAGE, "a batch of %d conversations", batch_size);
+    MCV_TRY(MCV_NEW(&texts, (size_t)batch_size));
+    mcv_status status = MiniCPMV_chat(model->reference, conversations, batch_size, prompt, &config,
+                                      observer ? observer : &nobody, texts);
+    for (int i = 0; i < batch_size && status == MCV_OK; i++)
+        status = mcv_buffer_append(&texts[i], "", 0); /* an empty answer is a string, too */
+    for (int i = 0; i < batch_size; i++) {
+        if (status == MCV_OK)
+            answers[i] = texts[i].data;
+        else
+            mcv_buffer_free(&texts[i]);
+    }
+    free(texts);
+    return status;
+}
+
+mcv_status mcv_logits(mcv_model *model, const mcv_conversation *conversations, int batch_size,
+                      const mcv_prompt_options *prompt_options, const mcv_observer *observer, float **logits,
+                      int *vocab_size) {
+    mcv_prompt_options defaults = mcv_prompt_options_default();
+    mcv_arena arena = {0};
+    PreparedBatch batch;
+    Prefill prefill;
+    *logits = NULL;
+    mcv_status status = MiniCPMV_prepare(model->reference, &arena, conversations, batch_size,
+                                         prompt_options ? prompt_options : &defaults, &batch);
+    if (status == MCV_OK)
+        status = MiniCPMV_prefill(model->reference, &batch.features, observer ? observer->tap : NULL,
+                                  observer ? observer->context : NULL, &prefill);
+    if (status == MCV_OK) {
+        *logits = prefill.logits;
+        *vocab_size = model->reference->llm.vocab_size;
+        prefill.logits = NULL;
+        Prefill_free(&prefill);
+    }
+    PreparedBatch_free(&batch);
+    mcv_arena_free(&arena);
+    return status;
+}
+
+mcv_status mcv_tokenize(const mcv_model *model, const char *text, size_t size, int32_t **ids, size_t *count) {
+    TokenIds list = {0};
+    *ids = NULL;
+    *count = 0;
+    mcv_status status = Qwen2Tokenizer_encode(model->reference->processor.tokenizer, text, size, &list);
+    if (status != MCV_OK) {
+        TokenIds_free(&list);
+        return status;
+    }
+    *ids = list.data;
+    *count = list.count;
+    return MCV_OK;
+}
+
+mcv_status mcv_detokenize(const mcv_model *model, const int32_t *ids, size_t count, char **text) {
+    mcv_buffer buffer = {0};
+    *text = NULL;
+    mcv_status status = Qwen2Tokenizer_decode(model->reference->processor.tokenizer, ids, count, false, &buffer);
+    if (status == MCV_OK)
+        status = mcv_buffer_append(&buffer, "", 0);
+    if (status != MCV_OK) {
+        mcv_buffer_free(&buffer);
+        return status;
+    }
+    *text = buffer.data;
+    return MCV_OK;
+}
+
+void mcv_free(void *memory) {
+    free(memory);
+}
