@@ -31,6 +31,7 @@ BENCH_SOURCES := $(sort $(wildcard bench/bench_*.c))
 
 LIBRARY := $(BUILD)/libminicpmv.a
 PROGRAM := $(BUILD)/minicpmv
+CLI_LIBRARY := $(BUILD)/libcli.a
 TESTS := $(TEST_SOURCES:tests/%.c=$(BUILD)/tests/%)
 BENCHES := $(BENCH_SOURCES:bench/%.c=$(BUILD)/bench/%)
 
@@ -55,10 +56,15 @@ $(LIBRARY): $(call objects,$(LIBRARY_SOURCES))
 	@rm -f $@
 	$(call shown,AR  )$(AR) rcs $@ $^
 
-$(PROGRAM): $(call objects,$(CLI_SOURCES)) $(LIBRARY)
+# All of the program but main(), for the tests.
+$(CLI_LIBRARY): $(call objects,$(filter-out cli/main.c,$(CLI_SOURCES)))
+	@rm -f $@
+	$(call shown,AR  )$(AR) rcs $@ $^
+
+$(PROGRAM): $(call objects,cli/main.c) $(CLI_LIBRARY) $(LIBRARY)
 	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/tests/%: $(OBJ)/tests/%.o $(LIBRARY)
+$(BUILD)/tests/%: $(OBJ)/tests/%.o $(CLI_LIBRARY) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LDLIBS)
 

@@ -1,0 +1,58 @@
+/* Compares the tensors of a run, one by one as they arrive, with those of a golden file.
+ *
+ * What agreement means: docs/numerics.md. Integers and pixel values must be equal. Where an FP64 run is known
+ * ("exact"), the distance to it must be at most half of golden's own, or what rounding to FP32 costs (with 5% of room);
+ * elsewhere norm(ours - golden) / norm(golden) has a limit. A NaN, an infinity, a shape that differs, a golden tensor
+ * that never arrives, and zero comparisons fail. Rows of padded positions are passed over. */
+#ifndef MCV_CLI_COMPARE_H
+#define MCV_CLI_COMPARE_H
+
+#include "cli/padding.h"
+
+/* The limits of norm(ours - golden) / norm(golden) for FP32. */
+#define MCV_REFERENCE_LIMIT 2e-6
+
+/* What was found for one golden tensor, or for one text. */
+typedef struct mcv_comparison_row {
+    const char *name;  /* golden's spelling; lives as long as the golden file or the caller's text */
+    mcv_tensor golden; /* its data must not be read after the golden file is closed */
+    bool is_text;
+    size_t compared; /* elements, padding left out */
+    double max_abs, rel_l2, cosine;
+    bool has_exact;
+    double exact_rel_l2, golden_exact_rel_l2; /* distance to the FP64 run over its norm: ours, golden's */
+    bool pass;
+    char problem[200]; /* "" or why it fails: numbers, the worst or first unequal element */
+} mcv_comparison_row;
+
+typedef struct mcv_comparison {
+    const mcv_safetensors *golden, *exact; /* exact may be NULL */
+    double limit;
+    mcv_padding padding;
+    bool *arrived; /* [tensors of golden] */
+    mcv_comparison_row *rows;
+    size_t num_rows, capacity;
+} mcv_comparison;
+
+/* Both files stay the caller's and must live as long as the comparison. Release with mcv_comparison_free, also after
+ * a failure. */
+mcv_status mcv_comparison_start(mcv_comparison *comparison, const mcv_safetensors *golden, const mcv_safetensors *exact,
+                                double limit);
+void mcv_comparison_free(mcv_comparison *comparison);
+
+/* An mcv_tap_fn whose context is the comparison. A tensor that golden lacks is passed over, a second one of the same
+ * name fails. */
+mcv_status mcv_comparison_tensor(void *comparison, const char *name, const mcv_tensor *ours);
+
+/* Compares two texts byte by byte. */
+mcv_status mcv_comparison_text(mcv_comparison *comparison, const char *name, const char *ours, const char *golden);
+
+/* Reports what never arrived and brings all rows into the order of execution. */
+mcv_status mcv_comparison_finish(mcv_comparison *comparison);
+
+/* The first row that fails, NULL where none does. */
+const mcv_comparison_row *mcv_comparison_first_failure(const mcv_comparison *comparison);
+/* Rows in which at least one element was compared. */
+size_t mcv_comparison_count(const mcv_comparison *comparison);
+
+#endif

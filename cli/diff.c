@@ -1,0 +1,61 @@
+/* minicpmv diff A B: compares two dumps. */
+#include <math.h>
+
+#include "cli/cli.h"
+#include "cli/report.h"
+
+static mcv_status compare_all(const mcv_safetensors *ours, const mcv_safetensors *golden, const mcv_safetensors *exact,
+                              double limit, mcv_comparison *comparison) {
+    MCV_TRY(mcv_comparison_start(comparison, golden, exact, limit));
+    for (size_t i = 0; i < mcv_safetensors_count(ours); i++) {
+        mcv_tensor tensor = mcv_safetensors_at(ours, i);
+        MCV_TRY(mcv_comparison_tensor(comparison, mcv_safetensors_name(ours, i), &tensor));
+    }
+    return mcv_comparison_finish(comparison);
+}
+
+static mcv_status run(const mcv_arguments *arguments) {
+    mcv_safetensors *ours = NULL, *golden = NULL, *exact = NULL;
+    mcv_comparison comparison = {0};
+    mcv_report report = {0};
+    const char *exact_path = mcv_option_value(arguments, "exact");
+    double limit = MCV_REFERENCE_LIMIT;
+    mcv_status status;
+    MCV_TRY(mcv_option_double(arguments, "limit", 0, (double)INFINITY, &limit));
+    MCV_TRY_GOTO(status, done, mcv_safetensors_open(arguments->operands[0], &ours));
+    MCV_TRY_GOTO(status, done, mcv_safetensors_open(arguments->operands[1], &golden));
+    if (exact_path)
+        MCV_TRY_GOTO(status, done, mcv_safetensors_open(exact_path, &exact));
+    MCV_TRY_GOTO(status, done, compare_all(ours, golden, exact, limit, &comparison));
+    MCV_TRY_GOTO(status, done, mcv_report_start(&report, arguments->json));
+    MCV_TRY_GOTO(status, done, mcv_report_case(&report, arguments->operands[0], &comparison));
+    status = mcv_report_finish(&report);
+done:
+    mcv_report_free(&report);
+    mcv_comparison_free(&comparison);
+    mcv_safetensors_close(exact);
+    mcv_safetensors_close(golden);
+    mcv_safetensors_close(ours);
+    return status;
+}
+
+static const mcv_option OPTIONS[] = {
+    {0, "limit", "X", "the most that norm(A - B) / norm(B) may be (default 2e-6)"},
+    {0, "exact", "FILE", "an FP64 run: A must be nearer to it than B, as in verify"},
+    {0},
+};
+
+const mcv_command mcv_diff_command = {
+    .name = "diff",
+    .summary = "compare two dumps tensor by tensor",
+    .operands = "A B",
+    .min_operands = 2,
+    .max_operands = 2,
+    .details = "Compares dump A (safetensors) with dump B, which is taken as right: every tensor of B must be in A. "
+               "One line a\n"
+               "tensor in the order of execution, then the first that diverges. Rows of padding are passed over, "
+               "integers and\n"
+               "pixel values must be equal. Exit code 0 where all agree, 1 where not.\n",
+    .options = OPTIONS,
+    .run = run,
+};
