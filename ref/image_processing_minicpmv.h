@@ -20,11 +20,12 @@ typedef struct MiniCPMVImageProcessor {
     const char *unk_token;
     const char *im_id_start, *im_id_end;
     double mean[3], std[3];
-    double version;
     PillowVersion pillow; /* which Pillow's pass order resize() follows */
     mcv_arena strings;    /* owns the tokens above */
 } MiniCPMVImageProcessor;
 
+/* Reads folder/preprocessor_config.json; keys that are missing have HF's defaults. MCV_BAD_INPUT: a value of the wrong
+ * type or without meaning, with the key's name. Release with MiniCPMVImageProcessor_free, also after a failure. */
 mcv_status MiniCPMVImageProcessor_from_pretrained(MiniCPMVImageProcessor *processor, const char *folder);
 void MiniCPMVImageProcessor_free(MiniCPMVImageProcessor *processor);
 
@@ -36,7 +37,10 @@ typedef struct ImageSlice {
 
 /* Slices that share one block of query_num tokens: a slice of an image (one slice, id -1), or the same slice of all
  * frames of a packed group. HF: an element of the image processor's `temporal_ids`. */
-typedef mcv_frame_group TemporalGroup;
+typedef struct TemporalGroup {
+    int count;
+    const int32_t *temporal_ids; /* [count]; -1 for an image */
+} TemporalGroup;
 
 /* The images of one conversation. */
 typedef struct ImageFeatures {
@@ -50,17 +54,28 @@ typedef struct ImageFeatures {
 } ImageFeatures;
 
 /* The caller's frame groups of one conversation; count 0 where there are none. */
-typedef mcv_temporal_ids TemporalIds;
+typedef struct TemporalIds {
+    int num_groups;
+    const TemporalGroup *groups;
+} TemporalIds;
 
 /* HF: MiniCPMVImageProcessor.preprocess, for one conversation.
  * max_slice_nums 0: the processor's own. temporal_ids NULL: none, every image stands for itself.
- * Results are allocated in `arena`. */
+ * Results are allocated in `arena`.
+ *
+ * Where HF raises: MCV_USAGE for temporal ids that do not cover the images one by one; MCV_BAD_INPUT for a conversation
+ * whose first image is 1 or 3 pixels high (HF takes its rows for channels), for a frame with fewer slices than the
+ * first of its group, and, with slice_mode off, for an image smaller than a patch.
+ * A frame with more slices than the first of its group is cut by the first one's grid, so that what is joined shows the
+ * same place; HF joins the frame's own first slices and drops the rest. */
 mcv_status MiniCPMVImageProcessor_preprocess(const MiniCPMVImageProcessor *processor, mcv_arena *arena,
                                              const mcv_image *images, int num_images, int max_slice_nums,
                                              const TemporalIds *temporal_ids, ImageFeatures *features);
 
 /* Appends the text that stands for image number `image_idx`. use_image_id -1: the processor's own.
- * HF: get_slice_image_placeholder. */
+ * HF: get_slice_image_placeholder. HF's processor calls it with tensors, which makes the aspect ratio a float32: at a
+ * few sizes above 11 million pixels (2810 x 4443 with 10 slices) its text then has another grid than its slices. Here
+ * both follow the slices. */
 mcv_status MiniCPMVImageProcessor_get_slice_image_placeholder(const MiniCPMVImageProcessor *processor, int width,
                                                               int height, int image_idx, int max_slice_nums,
                                                               int use_image_id, mcv_buffer *text);
