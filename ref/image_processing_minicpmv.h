@@ -37,10 +37,7 @@ typedef struct ImageSlice {
 
 /* Slices that share one block of query_num tokens: a slice of an image (one slice, id -1), or the same slice of all
  * frames of a packed group. HF: an element of the image processor's `temporal_ids`. */
-typedef struct TemporalGroup {
-    int count;
-    const int32_t *temporal_ids; /* [count]; -1 for an image */
-} TemporalGroup;
+typedef mcv_frame_group TemporalGroup;
 
 /* The images of one conversation. */
 typedef struct ImageFeatures {
@@ -54,10 +51,7 @@ typedef struct ImageFeatures {
 } ImageFeatures;
 
 /* The caller's frame groups of one conversation; count 0 where there are none. */
-typedef struct TemporalIds {
-    int num_groups;
-    const TemporalGroup *groups;
-} TemporalIds;
+typedef mcv_temporal_ids TemporalIds;
 
 /* HF: MiniCPMVImageProcessor.preprocess, for one conversation.
  * max_slice_nums 0: the processor's own. temporal_ids NULL: none, every image stands for itself.
