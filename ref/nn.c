@@ -166,22 +166,41 @@ typedef struct LinearWork {
     const Tensor *y; /* its rows from first_row on are written */
     int64_t first_row;
     double *scratch; /* [threads][2 * in + 2 * LINEAR_ROWS] */
-    float *row_f32;  /* [threads][in] */
 } LinearWork;
+
+/* Row `row` of a [*, columns] weight matrix in FP64. Rows of a file need not be aligned, hence memcpy. */
+static void widen_row(const mcv_tensor *weight, size_t row, size_t columns, double *out) {
+    const char *data = (const char *)weight->data + row * columns * mcv_dtype_size(weight->dtype);
+    if (weight->dtype == MCV_F32) {
+        for (size_t k = 0; k < columns; k++) {
+            float value;
+            memcpy(&value, data + 4 * k, sizeof value);
+            out[k] = (double)value;
+        }
+    } else if (weight->dtype == MCV_BF16) {
+        for (size_t k = 0; k < columns; k++) {
+            uint16_t bits;
+            memcpy(&bits, data + 2 * k, sizeof bits);
+            out[k] = (double)mcv_f32_from_bf16(bits);
+        }
+    } else { /* F16: Weights_get admits no other type */
+        for (size_t k = 0; k < columns; k++) {
+            uint16_t bits;
+            memcpy(&bits, data + 2 * k, sizeof bits);
+            out[k] = (double)mcv_f32_from_f16(bits);
+        }
+    }
+}
 
 /* Two output features for all rows of the block. */
 static void linear_features(void *context, size_t begin, size_t end, int worker) {
     const LinearWork *work = context;
     size_t in = (size_t)work->in, rows = (size_t)work->rows;
     double *weights = work->scratch + (size_t)worker * (2 * in + 2 * LINEAR_ROWS), *sums = weights + 2 * in;
-    float *row = work->row_f32 + (size_t)worker * in;
     for (size_t feature = begin * 2; feature < end * 2; feature += 2) {
         size_t features = feature + 2 <= (size_t)work->out ? 2 : (size_t)work->out - feature;
-        for (size_t j = 0; j < features; j++) {
-            mcv_tensor_to_f32(&work->linear->weight, (feature + j) * in, in, row);
-            for (size_t k = 0; k < in; k++)
-                weights[j * in + k] = (double)row[k];
-        }
+        for (size_t j = 0; j < features; j++)
+            widen_row(&work->linear->weight, feature + j, in, weights + j * in);
         matmul_nt(work->x, in, rows, weights, in, features, in, sums, 2);
         for (size_t j = 0; j < features; j++) {
             const mcv_tensor *bias = &work->linear->bias;
@@ -204,7 +223,6 @@ static mcv_status linear(const Run *run, const Linear *self, const Tensor *x, co
     double *widened;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &widened, LINEAR_ROWS * work.in));
     MCV_TRY(MCV_ARENA_NEW(run->arena, &work.scratch, threads * (2 * work.in + 2 * LINEAR_ROWS)));
-    MCV_TRY(MCV_ARENA_NEW(run->arena, &work.row_f32, threads * work.in));
     work.x = widened;
     for (work.first_row = 0; work.first_row < rows; work.first_row += LINEAR_ROWS) {
         work.rows = rows - work.first_row < LINEAR_ROWS ? rows - work.first_row : LINEAR_ROWS;
@@ -295,18 +313,27 @@ mcv_status Embedding_forward(const Run *run, const Embedding *self, const int32_
 
 /* ---- Activation functions ----------------------------------------------------------------------------------- */
 
-/* Cody and Waite's reduction, exp(x) = 2^n exp(r) with |r| <= ln(2)/2, and the Taylor polynomial, whose 14th term is
+/* Cody and Waite's reduction, exp(x) = 2^n exp(r) with |r| <= ln(2)/2, and the Taylor polynomial, whose next term is
  * below 2^-57 there. */
 double nn_exp(double x) {
+    static const double INVERSE_FACTORIALS[] = {
+        1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
+        1.0 / 720,        1.0 / 120,       1.0 / 24,       1.0 / 6,       1.0 / 2,      1,           1};
     const double LOG2_E = 0x1.71547652b82fep0, LN2_HIGH = 0x1.62e42fee00000p-1, LN2_LOW = 0x1.a39ef35793c76p-33;
-    if (!(x > -745.2)) /* also NaN */
+    const double ROUND = 0x1.8p52; /* adding and subtracting it rounds to an integer */
+    if (!(x > -745.2))             /* also NaN */
         return x == x ? 0 : x;
     if (x > 709.8)
         return (double)INFINITY;
-    double n = nearbyint(x * LOG2_E), r = x - n * LN2_HIGH - n * LN2_LOW, sum = 0;
-    for (int k = 13; k >= 1; k--)
-        sum = (sum + 1) * r / k;
-    return ldexp(1 + sum, (int)n);
+    double n = (x * LOG2_E + ROUND) - ROUND, r = (x - n * LN2_HIGH) - n * LN2_LOW, sum = 0;
+    for (size_t i = 0; i < sizeof INVERSE_FACTORIALS / sizeof *INVERSE_FACTORIALS; i++)
+        sum = sum * r + INVERSE_FACTORIALS[i];
+    if (n < -1021 || n > 1022)
+        return ldexp(sum, (int)n);
+    uint64_t bits = (uint64_t)(1023 + (int64_t)n) << 52;
+    double power;
+    memcpy(&power, &bits, sizeof power);
+    return sum * power;
 }
 
 static double sigmoid(double x) {
