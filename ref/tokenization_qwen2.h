@@ -4,17 +4,9 @@
 #define MCV_REF_TOKENIZATION_QWEN2_H
 
 #include "core/buffer.h"
+#include "ref/token_ids.h"
 
 typedef struct Qwen2Tokenizer Qwen2Tokenizer;
-
-/* A growing list of token ids. */
-typedef struct TokenIds {
-    int32_t *data;
-    size_t count, capacity;
-} TokenIds;
-
-mcv_status TokenIds_append(TokenIds *ids, int32_t id);
-void TokenIds_free(TokenIds *ids);
 
 /* Reads folder/vocab.json + merges.txt + added_tokens.json + tokenizer_config.json, or folder/tokenizer.json. */
 mcv_status Qwen2Tokenizer_from_pretrained(Qwen2Tokenizer **tokenizer, const char *folder);

@@ -4,6 +4,9 @@
 
 #include "core/buffer.h"
 
+/* U+FFFD, which stands for what is not valid. */
+#define UTF8_REPLACEMENT "\xEF\xBF\xBD"
+
 typedef enum Utf8Kind {
     UTF8_VALID,
     UTF8_INVALID, /* bytes that no continuation makes valid */

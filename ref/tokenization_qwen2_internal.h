@@ -1,0 +1,24 @@
+/* What a tokenizer holds; for tokenization_qwen2.c, which uses it, and tokenization_qwen2_load.c, which fills it. */
+#ifndef MCV_REF_TOKENIZATION_QWEN2_INTERNAL_H
+#define MCV_REF_TOKENIZATION_QWEN2_INTERNAL_H
+
+#include "ref/added_vocabulary.h"
+#include "ref/bpe.h"
+#include "ref/tokenization_qwen2.h"
+
+/* What an id adds to decoded text. */
+typedef struct DecodedToken {
+    size_t offset, size; /* in `decoded_bytes` */
+    int32_t added;       /* index in the added vocabulary, -1 where it is in the model's alone */
+} DecodedToken;
+
+struct Qwen2Tokenizer {
+    BPE model;
+    AddedVocabulary added;
+    DecodedToken *decoded; /* [num_ids]; nothing is decoded from an id that no token has */
+    size_t num_ids;
+    mcv_buffer decoded_bytes;
+    int32_t bos_id, eos_id, unk_id;
+};
+
+#endif
