@@ -14,6 +14,8 @@
 
 static const mcv_command *const COMMANDS[] = {
     &mcv_diff_command,
+    &mcv_tokenize_command,
+    &mcv_detokenize_command,
     NULL,
 };
 
