@@ -12,8 +12,8 @@ typedef struct element_sums {
     size_t count;
     double ours, golden, product, difference;              /* of ours^2, golden^2, ours * golden, (ours - golden)^2 */
     double exact, ours_exact, golden_exact, rounded_exact; /* of exact^2, (x - exact)^2 */
-    double max_abs;
-    size_t worst, first_unequal, not_finite; /* element indices; SIZE_MAX where there is none */
+    double max_abs, max_exact;                             /* the largest |ours - golden|, |ours - exact| */
+    size_t worst, worst_exact, first_unequal, not_finite;  /* element indices; SIZE_MAX where there is none */
 } element_sums;
 
 /* One comparison of tensors while it runs. */
@@ -59,6 +59,10 @@ static void add_exact_element(element_sums *sums, size_t index, double ours, dou
     sums->ours_exact += square(ours - exact);
     sums->golden_exact += square(golden - exact);
     sums->rounded_exact += square((double)(float)exact - exact);
+    if (fabs(ours - exact) > sums->max_exact || sums->worst_exact == SIZE_MAX) {
+        sums->max_exact = fabs(ours - exact);
+        sums->worst_exact = index;
+    }
     if (!isfinite(exact) && sums->not_finite == SIZE_MAX)
         sums->not_finite = index;
 }
@@ -92,10 +96,12 @@ static const char *index_text(const mcv_tensor *tensor, size_t index, char *text
 }
 
 static void explain_element(mcv_comparison_row *row, const tensor_pair *pair, const char *words, size_t index) {
-    char place[128];
-    snprintf(row->problem, sizeof row->problem, "%s at %s: %.9g, golden %.9g", words,
+    char place[128], exact[40] = "";
+    if (pair->exact)
+        snprintf(exact, sizeof exact, ", exact %.12g", mcv_tensor_get(pair->exact, index));
+    snprintf(row->problem, sizeof row->problem, "%s at %s: %.9g, golden %.9g%s", words,
              index_text(pair->golden, index, place, sizeof place), mcv_tensor_get(pair->ours, index),
-             mcv_tensor_get(pair->golden, index));
+             mcv_tensor_get(pair->golden, index), exact);
 }
 
 /* Where two tensors cannot be compared element by element; the problem goes into the row. */
@@ -155,7 +161,7 @@ static void judge(mcv_comparison_row *row, const tensor_pair *pair, double limit
         snprintf(words, sizeof words, "exact_rel_l2 %.3g, at most %.3g; worst", row->exact_rel_l2,
                  exact_allowance(s) / sqrt(s->exact));
         if (!(sqrt(s->ours_exact) <= exact_allowance(s)))
-            explain_element(row, pair, words, s->worst);
+            explain_element(row, pair, words, s->worst_exact);
     } else if (!(row->rel_l2 <= limit)) {
         snprintf(words, sizeof words, "rel_l2 %.3g, at most %.3g; worst", row->rel_l2, limit);
         explain_element(row, pair, words, s->worst);
@@ -209,13 +215,18 @@ void mcv_comparison_free(mcv_comparison *comparison) {
     mcv_padding_free(&comparison->padding);
     free(comparison->arrived);
     free(comparison->rows);
+    mcv_arena_free(&comparison->names);
     *comparison = (mcv_comparison){0};
 }
 
 static mcv_status add_row(mcv_comparison *comparison, const char *name, mcv_comparison_row **row) {
+    size_t size = strlen(name) + 1;
+    char *copy;
+    MCV_TRY(MCV_ARENA_NEW(&comparison->names, &copy, size));
+    memcpy(copy, name, size);
     MCV_TRY(MCV_GROW(&comparison->rows, &comparison->capacity, comparison->num_rows + 1));
     *row = &comparison->rows[comparison->num_rows++];
-    **row = (mcv_comparison_row){.name = name};
+    **row = (mcv_comparison_row){.name = copy, .max_abs = (double)NAN, .rel_l2 = (double)NAN, .cosine = (double)NAN};
     return MCV_OK;
 }
 
@@ -260,10 +271,11 @@ mcv_status mcv_comparison_tensor(void *context, const char *name, const mcv_tens
     bool has_exact = comparison->exact && exact_index < mcv_safetensors_count(comparison->exact);
     if (has_exact)
         exact = mcv_safetensors_at(comparison->exact, exact_index);
-    tensor_pair pair = {.ours = ours,
-                        .golden = &row->golden,
-                        .exact = has_exact ? &exact : NULL,
-                        .sums = {.worst = SIZE_MAX, .first_unequal = SIZE_MAX, .not_finite = SIZE_MAX}};
+    tensor_pair pair = {
+        .ours = ours,
+        .golden = &row->golden,
+        .exact = has_exact ? &exact : NULL,
+        .sums = {.worst = SIZE_MAX, .worst_exact = SIZE_MAX, .first_unequal = SIZE_MAX, .not_finite = SIZE_MAX}};
     if (!are_comparable(row, ours, &row->golden, pair.exact))
         return MCV_OK;
     add_all_elements(comparison, row->name, &pair);
@@ -272,17 +284,62 @@ mcv_status mcv_comparison_tensor(void *context, const char *name, const mcv_tens
     return MCV_OK;
 }
 
-mcv_status mcv_comparison_text(mcv_comparison *comparison, const char *name, const char *ours, const char *golden) {
-    mcv_comparison_row *row;
-    MCV_TRY(add_row(comparison, name, &row));
-    row->is_text = true;
-    row->pass = strcmp(ours, golden) == 0;
+/* Up to 60 bytes of JSON text from byte `start` on, cut between characters. */
+static int excerpt_size(const char *text) {
+    enum { MOST = 60 };
+    size_t size = strlen(text);
+    if (size <= MOST)
+        return (int)size;
+    size = MOST;
+    while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80)
+        size--;
+    return (int)size;
+}
+
+static void explain_text(mcv_comparison_row *row, const char *ours, const char *golden) {
     size_t same = 0;
     while (ours[same] && ours[same] == golden[same])
         same++;
-    if (!row->pass)
-        snprintf(row->problem, sizeof row->problem, "first unequal at byte %zu: \"%.40s\", golden \"%.40s\"", same,
-                 ours + same, golden + same);
+    while (same > 0 && ((unsigned char)golden[same] & 0xc0) == 0x80)
+        same--;
+    ours += same;
+    golden += same;
+    snprintf(row->problem, sizeof row->problem, "unequal from byte %zu on: %.*s, golden %.*s", same, excerpt_size(ours),
+             ours, excerpt_size(golden), golden);
+}
+
+mcv_status mcv_comparison_json(mcv_comparison *comparison, const char *name, const json_t *ours, const char *golden) {
+    mcv_comparison_row *row;
+    MCV_TRY(add_row(comparison, name, &row));
+    row->is_text = true;
+    json_error_t error;
+    json_t *expected = json_loads(golden, JSON_DECODE_ANY, &error);
+    if (!expected)
+        return MCV_FAIL(MCV_BAD_INPUT, "metadata %s: not valid JSON: %s", name, error.text);
+    row->pass = json_equal(ours, expected);
+    char *our_text = json_dumps(ours, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+    char *golden_text = json_dumps(expected, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+    if (!row->pass && our_text && golden_text)
+        explain_text(row, our_text, golden_text);
+    free(our_text);
+    free(golden_text);
+    json_decref(expected);
+    return MCV_OK;
+}
+
+mcv_status mcv_comparison_reject(mcv_comparison *comparison, const char *name, const char *problem) {
+    mcv_comparison_row *row = NULL;
+    size_t index = find_tensor(comparison->golden, name);
+    if (index < mcv_safetensors_count(comparison->golden))
+        name = mcv_safetensors_name(comparison->golden, index);
+    for (size_t i = 0; i < comparison->num_rows && !row; i++)
+        if (strcmp(comparison->rows[i].name, name) == 0)
+            row = &comparison->rows[i];
+    if (!row)
+        MCV_TRY(add_row(comparison, name, &row));
+    row->pass = false;
+    if (!row->problem[0])
+        snprintf(row->problem, sizeof row->problem, "%s", problem);
     return MCV_OK;
 }
 

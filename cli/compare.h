@@ -7,22 +7,25 @@
 #ifndef MCV_CLI_COMPARE_H
 #define MCV_CLI_COMPARE_H
 
+#include <jansson.h>
+
 #include "cli/padding.h"
+#include "core/arena.h"
 
 /* The limits of norm(ours - golden) / norm(golden) for FP32. */
 #define MCV_REFERENCE_LIMIT 2e-6
 
 /* What was found for one golden tensor, or for one text. */
 typedef struct mcv_comparison_row {
-    const char *name;  /* golden's spelling; lives as long as the golden file or the caller's text */
+    const char *name;  /* golden's spelling */
     mcv_tensor golden; /* its data must not be read after the golden file is closed */
     bool is_text;
-    size_t compared; /* elements, padding left out */
-    double max_abs, rel_l2, cosine;
+    size_t compared;                /* elements, padding left out */
+    double max_abs, rel_l2, cosine; /* NaN where the shapes differ or the tensor is missing */
     bool has_exact;
     double exact_rel_l2, golden_exact_rel_l2; /* distance to the FP64 run over its norm: ours, golden's */
     bool pass;
-    char problem[200]; /* "" or why it fails: numbers, the worst or first unequal element */
+    char problem[256]; /* "" or why it fails: numbers, the worst or first unequal element */
 } mcv_comparison_row;
 
 typedef struct mcv_comparison {
@@ -32,6 +35,7 @@ typedef struct mcv_comparison {
     bool *arrived; /* [tensors of golden] */
     mcv_comparison_row *rows;
     size_t num_rows, capacity;
+    mcv_arena names;
 } mcv_comparison;
 
 /* Both files stay the caller's and must live as long as the comparison. Release with mcv_comparison_free, also after
@@ -44,8 +48,11 @@ void mcv_comparison_free(mcv_comparison *comparison);
  * name fails. */
 mcv_status mcv_comparison_tensor(void *comparison, const char *name, const mcv_tensor *ours);
 
-/* Compares two texts byte by byte. */
-mcv_status mcv_comparison_text(mcv_comparison *comparison, const char *name, const char *ours, const char *golden);
+/* Compares a JSON value (prompts, texts) with golden's, which is given as JSON text. */
+mcv_status mcv_comparison_json(mcv_comparison *comparison, const char *name, const json_t *ours, const char *golden);
+
+/* Makes a tensor fail for another reason, such as bits that differ between runs. */
+mcv_status mcv_comparison_reject(mcv_comparison *comparison, const char *name, const char *problem);
 
 /* Reports what never arrived and brings all rows into the order of execution. */
 mcv_status mcv_comparison_finish(mcv_comparison *comparison);

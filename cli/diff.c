@@ -1,8 +1,39 @@
 /* minicpmv diff A B: compares two dumps. */
 #include <math.h>
+#include <stdio.h>
 
 #include "cli/cli.h"
 #include "cli/report.h"
+#include "formats/json.h"
+
+/* A string of the metadata, which holds JSON; compared where both dumps have it. */
+static mcv_status compare_metadata(mcv_comparison *comparison, const mcv_safetensors *ours, const char *key) {
+    const char *our_text = mcv_safetensors_metadata(ours, key);
+    const char *golden_text = mcv_safetensors_metadata(comparison->golden, key);
+    if (!our_text || !golden_text)
+        return MCV_OK;
+    mcv_json our_value;
+    MCV_TRY(mcv_json_parse(our_text, strlen(our_text), key, &our_value));
+    mcv_status status = mcv_comparison_json(comparison, key, our_value.value, golden_text);
+    mcv_json_free(&our_value);
+    return status;
+}
+
+/* "prompts", "temporal_ids", and "text.NAME" for each generated_ids.NAME. */
+static mcv_status compare_texts(mcv_comparison *comparison, const mcv_safetensors *ours) {
+    static const char PREFIX[] = "generated_ids.";
+    MCV_TRY(compare_metadata(comparison, ours, "prompts"));
+    MCV_TRY(compare_metadata(comparison, ours, "temporal_ids"));
+    for (size_t i = 0; i < mcv_safetensors_count(comparison->golden); i++) {
+        const char *name = mcv_safetensors_name(comparison->golden, i);
+        char key[256];
+        if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
+            continue;
+        snprintf(key, sizeof key, "text.%s", name + strlen(PREFIX));
+        MCV_TRY(compare_metadata(comparison, ours, key));
+    }
+    return MCV_OK;
+}
 
 static mcv_status compare_all(const mcv_safetensors *ours, const mcv_safetensors *golden, const mcv_safetensors *exact,
                               double limit, mcv_comparison *comparison) {
@@ -11,6 +42,7 @@ static mcv_status compare_all(const mcv_safetensors *ours, const mcv_safetensors
         mcv_tensor tensor = mcv_safetensors_at(ours, i);
         MCV_TRY(mcv_comparison_tensor(comparison, mcv_safetensors_name(ours, i), &tensor));
     }
+    MCV_TRY(compare_texts(comparison, ours));
     return mcv_comparison_finish(comparison);
 }
 

@@ -116,7 +116,7 @@ static mcv_status print_json(mcv_report *report) {
                                "texts", report->texts);
     if (!object)
         return MCV_FAIL(MCV_NO_MEMORY, "out of memory for the report");
-    json_dumpf(object, stdout, JSON_INDENT(1)); /* a write error shows in stdout's state */
+    json_dumpf(object, stdout, 0); /* a write error shows in stdout's state */
     putchar('\n');
     json_decref(object);
     return MCV_OK;

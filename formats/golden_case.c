@@ -1,11 +1,13 @@
 #include "formats/golden_case.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "core/file.h"
+#include "formats/image.h"
 #include "formats/json.h"
 
 /* HF: the default of MiniCPMV.chat(max_inp_length=...). */
@@ -36,95 +38,127 @@ static mcv_status require_string(const mcv_json *object, const char *key, const 
     return mcv_json_get_string(object, key, text);
 }
 
-/* An array that must be there, as the number of its items. */
-static mcv_status require_items(const mcv_json *array, size_t least, int *count) {
+/* The number of items of an array that must be there; `what` are the words for it. */
+static mcv_status require_items(const mcv_json *array, const char *what, size_t least, int *count) {
     size_t items = mcv_json_count(array);
-    if (!json_is_array(array->value) || items < least || items > MOST_ITEMS)
-        return mcv_json_fail(MCV_BAD_INPUT, array, least ? "an array that is not empty" : "an array");
+    if (!json_is_array(array->value))
+        return mcv_json_fail(MCV_BAD_INPUT, array, what);
+    if (items < least || items > MOST_ITEMS) {
+        char expected[96];
+        snprintf(expected, sizeof expected, "%s with %zu to %d items", what, least, (int)MOST_ITEMS);
+        return mcv_json_fail(MCV_BAD_INPUT, array, expected);
+    }
     *count = (int)items;
     return MCV_OK;
 }
 
-static mcv_status load_part(const mcv_json *json, const char *folder, mcv_arena *arena, mcv_case_part *part) {
+/* Decodes an image file; the case releases its pixels. */
+static mcv_status load_image(const char *folder, const char *name, mcv_golden_case *golden_case,
+                             const mcv_image **out) {
+    const char *path;
+    mcv_image *image;
+    MCV_TRY(join(&golden_case->arena, folder, name, &path));
+    MCV_TRY(MCV_ARENA_NEW(&golden_case->arena, &image, 1));
+    MCV_TRY(MCV_GROW(&golden_case->images, &golden_case->image_capacity, golden_case->num_images + 1));
+    MCV_TRY(mcv_image_load(path, image));
+    golden_case->images[golden_case->num_images++] = image;
+    *out = image;
+    return MCV_OK;
+}
+
+static mcv_status load_part(const mcv_json *json, const char *folder, mcv_golden_case *golden_case, mcv_part *part) {
     const char *type = NULL, *value = NULL;
-    *part = (mcv_case_part){0};
+    *part = (mcv_part){0};
     MCV_TRY(require_string(json, "type", &type));
     if (strcmp(type, "image") == 0) {
         MCV_TRY(require_string(json, "path", &value));
-        return join(arena, folder, value, &part->image);
+        return load_image(folder, value, golden_case, &part->image);
     }
     if (strcmp(type, "text") == 0) {
         MCV_TRY(require_string(json, "text", &value));
-        return copy_text(arena, value, &part->text);
+        return copy_text(&golden_case->arena, value, &part->text);
     }
     mcv_json member = mcv_json_member(json, "type");
     return mcv_json_fail(MCV_BAD_INPUT, &member, "\"image\" or \"text\"");
 }
 
-static mcv_status load_message(const mcv_json *json, const char *folder, mcv_arena *arena, mcv_case_message *message) {
+/* `content` is a string, which makes one part, or an array of parts. */
+static mcv_status load_message(const mcv_json *json, const char *folder, mcv_golden_case *golden_case,
+                               mcv_message *message) {
+    mcv_arena *arena = &golden_case->arena;
+    mcv_json content = mcv_json_member(json, "content");
+    bool is_text = json_is_string(content.value);
     const char *role = NULL;
+    mcv_part *parts;
     MCV_TRY(require_string(json, "role", &role));
     MCV_TRY(copy_text(arena, role, &message->role));
-    mcv_json content = mcv_json_member(json, "content");
-    if (json_is_string(content.value)) {
-        message->num_parts = 1;
-        MCV_TRY(MCV_ARENA_NEW(arena, &message->parts, 1));
-        message->parts[0] = (mcv_case_part){0};
-        return copy_text(arena, json_string_value(content.value), &message->parts[0].text);
+    message->num_parts = 1;
+    if (!is_text)
+        MCV_TRY(require_items(&content, "a string or an array", 0, &message->num_parts));
+    MCV_TRY(MCV_ARENA_NEW(arena, &parts, message->num_parts));
+    message->parts = parts;
+    if (is_text) {
+        parts[0] = (mcv_part){0};
+        return copy_text(arena, json_string_value(content.value), &parts[0].text);
     }
-    if (!json_is_array(content.value))
-        return mcv_json_fail(MCV_BAD_INPUT, &content, "a string or an array of parts");
-    MCV_TRY(require_items(&content, 0, &message->num_parts));
-    MCV_TRY(MCV_ARENA_NEW(arena, &message->parts, message->num_parts));
     for (int i = 0; i < message->num_parts; i++) {
         mcv_json part = mcv_json_item(&content, (size_t)i);
-        MCV_TRY(load_part(&part, folder, arena, &message->parts[i]));
+        MCV_TRY(load_part(&part, folder, golden_case, &parts[i]));
     }
     return MCV_OK;
 }
 
-static mcv_status load_conversation(const mcv_json *json, const char *folder, mcv_arena *arena,
-                                    mcv_case_conversation *conversation) {
-    *conversation = (mcv_case_conversation){0};
-    MCV_TRY(require_items(json, 1, &conversation->num_messages));
-    MCV_TRY(MCV_ARENA_NEW(arena, &conversation->messages, conversation->num_messages));
+static mcv_status load_conversation(const mcv_json *json, const char *folder, mcv_golden_case *golden_case,
+                                    mcv_conversation *conversation) {
+    mcv_message *messages;
+    *conversation = (mcv_conversation){0};
+    MCV_TRY(require_items(json, "an array of messages", 1, &conversation->num_messages));
+    MCV_TRY(MCV_ARENA_NEW(&golden_case->arena, &messages, conversation->num_messages));
+    conversation->messages = messages;
     for (int i = 0; i < conversation->num_messages; i++) {
         mcv_json message = mcv_json_item(json, (size_t)i);
-        MCV_TRY(load_message(&message, folder, arena, &conversation->messages[i]));
+        MCV_TRY(load_message(&message, folder, golden_case, &messages[i]));
     }
     return MCV_OK;
 }
 
 static mcv_status load_conversations(const mcv_json *root, const char *folder, mcv_golden_case *golden_case) {
     mcv_json list = mcv_json_member(root, "conversations");
-    MCV_TRY(require_items(&list, 1, &golden_case->num_conversations));
+    MCV_TRY(require_items(&list, "an array of conversations", 1, &golden_case->num_conversations));
     MCV_TRY(MCV_ARENA_NEW(&golden_case->arena, &golden_case->conversations, golden_case->num_conversations));
     for (int i = 0; i < golden_case->num_conversations; i++) {
         mcv_json item = mcv_json_item(&list, (size_t)i);
-        MCV_TRY(load_conversation(&item, folder, &golden_case->arena, &golden_case->conversations[i]));
+        MCV_TRY(load_conversation(&item, folder, golden_case, &golden_case->conversations[i]));
     }
     return MCV_OK;
 }
 
-static mcv_status load_group(const mcv_json *json, mcv_arena *arena, mcv_case_group *group) {
-    MCV_TRY(require_items(json, 1, &group->count));
-    MCV_TRY(MCV_ARENA_NEW(arena, &group->temporal_ids, group->count));
+static mcv_status load_group(const mcv_json *json, mcv_arena *arena, mcv_frame_group *group) {
+    int32_t *ids;
+    MCV_TRY(require_items(json, "an array of temporal ids", 1, &group->count));
+    MCV_TRY(MCV_ARENA_NEW(arena, &ids, group->count));
+    group->temporal_ids = ids;
     for (int i = 0; i < group->count; i++) {
         mcv_json id = mcv_json_item(json, (size_t)i);
         json_int_t value = json_integer_value(id.value);
         if (!json_is_integer(id.value) || value < -1 || value > INT32_MAX)
             return mcv_json_fail(MCV_BAD_INPUT, &id, "an integer of at least -1");
-        group->temporal_ids[i] = (int32_t)value;
+        ids[i] = (int32_t)value;
     }
     return MCV_OK;
 }
 
-static mcv_status load_groups(const mcv_json *json, mcv_arena *arena, mcv_case_conversation *conversation) {
-    MCV_TRY(require_items(json, 0, &conversation->num_groups));
-    MCV_TRY(MCV_ARENA_NEW(arena, &conversation->groups, conversation->num_groups));
-    for (int i = 0; i < conversation->num_groups; i++) {
+static mcv_status load_groups(const mcv_json *json, mcv_arena *arena, mcv_conversation *conversation) {
+    mcv_temporal_ids *temporal_ids;
+    mcv_frame_group *groups;
+    MCV_TRY(MCV_ARENA_NEW(arena, &temporal_ids, 1));
+    MCV_TRY(require_items(json, "an array of groups", 0, &temporal_ids->num_groups));
+    MCV_TRY(MCV_ARENA_NEW(arena, &groups, temporal_ids->num_groups));
+    temporal_ids->groups = groups;
+    conversation->temporal_ids = temporal_ids;
+    for (int i = 0; i < temporal_ids->num_groups; i++) {
         mcv_json group = mcv_json_item(json, (size_t)i);
-        MCV_TRY(load_group(&group, arena, &conversation->groups[i]));
+        MCV_TRY(load_group(&group, arena, &groups[i]));
     }
     return MCV_OK;
 }
@@ -159,7 +193,8 @@ static mcv_status load_early_stopping(const mcv_json *json, int *early_stopping)
     }
     if (member.value && !json_is_boolean(member.value))
         return mcv_json_fail(MCV_BAD_INPUT, &member, "true, false or \"never\"");
-    *early_stopping = json_is_true(member.value);
+    if (member.value)
+        *early_stopping = json_is_true(member.value);
     return MCV_OK;
 }
 
@@ -183,8 +218,12 @@ static mcv_status check_decoding_keys(const mcv_json *json) {
 static mcv_status load_decoding(const mcv_json *json, mcv_arena *arena, mcv_case_decoding *decoding) {
     const char *name = NULL;
     bool do_sample = false;
-    *decoding = (mcv_case_decoding){
-        .max_new_tokens = 20, .num_beams = 1, .repetition_penalty = 1, .length_penalty = 1}; /* GenerationConfig() */
+    *decoding = (mcv_case_decoding){.max_new_tokens = -1,
+                                    .min_new_tokens = -1,
+                                    .num_beams = -1,
+                                    .early_stopping = -1,
+                                    .repetition_penalty = (double)NAN,
+                                    .length_penalty = (double)NAN};
     MCV_TRY(require_string(json, "name", &name));
     MCV_TRY(copy_text(arena, name, &decoding->name));
     MCV_TRY(check_decoding_keys(json));
@@ -206,7 +245,7 @@ static mcv_status load_decodings(const mcv_json *root, mcv_golden_case *golden_c
     MCV_TRY(mcv_json_get_array(root, "generate", &list));
     if (!list.value)
         return MCV_OK;
-    MCV_TRY(require_items(&list, 0, &golden_case->num_decodings));
+    MCV_TRY(require_items(&list, "an array of settings", 0, &golden_case->num_decodings));
     MCV_TRY(MCV_ARENA_NEW(&golden_case->arena, &golden_case->decodings, golden_case->num_decodings));
     for (int i = 0; i < golden_case->num_decodings; i++) {
         mcv_json item = mcv_json_item(&list, (size_t)i);
@@ -227,26 +266,31 @@ static mcv_status load_exact(const mcv_json *root, const char *folder, mcv_golde
     return MCV_OK;
 }
 
-static mcv_status load_settings(const mcv_json *root, const char *folder, mcv_golden_case *golden_case) {
-    mcv_arena *arena = &golden_case->arena;
-    const char *model = NULL, *system_prompt = NULL;
-    bool use_image_id = false;
-    MCV_TRY(mcv_json_get_string(root, "model", &model));
-    if (model)
-        MCV_TRY(join(arena, folder, model, &golden_case->model));
+static mcv_status load_prompt_options(const mcv_json *root, mcv_arena *arena, mcv_prompt_options *options) {
+    const char *system_prompt = NULL;
+    bool use_image_id = false, enable_thinking = false;
+    *options = (mcv_prompt_options){.use_image_id = -1, .max_inp_length = DEFAULT_MAX_INP_LENGTH};
     MCV_TRY(mcv_json_get_string(root, "system_prompt", &system_prompt));
     if (system_prompt)
-        MCV_TRY(copy_text(arena, system_prompt, &golden_case->system_prompt));
-    MCV_TRY(mcv_json_get_int(root, "max_slice_nums", 1, 1000, &golden_case->max_slice_nums));
+        MCV_TRY(copy_text(arena, system_prompt, &options->system_prompt));
+    MCV_TRY(mcv_json_get_bool(root, "enable_thinking", &enable_thinking));
+    options->enable_thinking = enable_thinking;
     MCV_TRY(mcv_json_get_bool(root, "use_image_id", &use_image_id));
     if (mcv_json_member(root, "use_image_id").value)
-        golden_case->use_image_id = use_image_id;
-    MCV_TRY(mcv_json_get_bool(root, "enable_thinking", &golden_case->enable_thinking));
-    return mcv_json_get_int(root, "max_inp_length", 1, INT_MAX, &golden_case->max_inp_length);
+        options->use_image_id = use_image_id;
+    MCV_TRY(mcv_json_get_int(root, "max_slice_nums", 1, 1000, &options->max_slice_nums));
+    return mcv_json_get_int(root, "max_inp_length", 1, INT_MAX, &options->max_inp_length);
+}
+
+static mcv_status load_model_path(const mcv_json *root, const char *folder, mcv_golden_case *golden_case) {
+    const char *model = NULL;
+    MCV_TRY(mcv_json_get_string(root, "model", &model));
+    return model ? join(&golden_case->arena, folder, model, &golden_case->model) : MCV_OK;
 }
 
 static mcv_status load_case(const mcv_json *root, const char *folder, mcv_golden_case *golden_case) {
-    MCV_TRY(load_settings(root, folder, golden_case));
+    MCV_TRY(load_model_path(root, folder, golden_case));
+    MCV_TRY(load_prompt_options(root, &golden_case->arena, &golden_case->prompt_options));
     MCV_TRY(load_conversations(root, folder, golden_case));
     MCV_TRY(load_temporal_ids(root, golden_case));
     MCV_TRY(load_decodings(root, golden_case));
@@ -276,7 +320,7 @@ static bool is_folder(const char *path) {
 }
 
 mcv_status mcv_golden_case_load(const char *path, mcv_golden_case *golden_case) {
-    *golden_case = (mcv_golden_case){.use_image_id = -1, .max_inp_length = DEFAULT_MAX_INP_LENGTH};
+    *golden_case = (mcv_golden_case){0};
     char *folder = NULL, *file = NULL;
     mcv_json root = {0};
     mcv_status status;
@@ -300,6 +344,9 @@ done:
 }
 
 void mcv_golden_case_free(mcv_golden_case *golden_case) {
+    for (size_t i = 0; i < golden_case->num_images; i++)
+        mcv_image_free(golden_case->images[i]);
+    free(golden_case->images);
     mcv_arena_free(&golden_case->arena);
     *golden_case = (mcv_golden_case){0};
 }
