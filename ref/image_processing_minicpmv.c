@@ -23,11 +23,6 @@ typedef struct Size {
     double width, height;
 } Size;
 
-/* Slices across and down, 0 x 0 where an image is not cut. HF: a list of both, or None. */
-typedef struct Grid {
-    int columns, rows;
-} Grid;
-
 /* A rectangle of an image, seen as [channels, height, width]. */
 typedef struct Pixels {
     const uint8_t *data;
@@ -40,7 +35,7 @@ typedef struct Levels {
     float normalized[3][256];
 } Levels;
 
-static Grid get_sliced_grid(const MiniCPMVImageProcessor *processor, int width, int height, int max_slice_nums);
+static SliceGrid get_sliced_grid(const MiniCPMVImageProcessor *processor, int width, int height, int max_slice_nums);
 
 /* ---- __init__ ----------------------------------------------------------------------------------------------- */
 
@@ -142,7 +137,8 @@ static Size find_best_resize(Size original_size, int scale_resolution, int patch
     return (Size){ensure_divide(width, patch_size), ensure_divide(height, patch_size)};
 }
 
-static Size get_refine_size(Size original_size, Grid grid, int scale_resolution, int patch_size, bool allow_upscale) {
+static Size get_refine_size(Size original_size, SliceGrid grid, int scale_resolution, int patch_size,
+                            bool allow_upscale) {
     double refine_width = ensure_divide(original_size.width, grid.columns);
     double refine_height = ensure_divide(original_size.height, grid.rows);
     Size cell = {refine_width / grid.columns, refine_height / grid.rows};
@@ -168,7 +164,7 @@ static Pixels whole(const mcv_image *image) {
 }
 
 /* Patch number `index`, row by row. get_refine_size has made the grid divide the image: there are no partial ones. */
-static Pixels split_to_patches(const mcv_image *image, Grid grid, int index) {
+static Pixels split_to_patches(const mcv_image *image, SliceGrid grid, int index) {
     int grid_x = image->width / grid.columns, grid_y = image->height / grid.rows;
     return crop(image, index % grid.columns * grid_x, index / grid.columns * grid_y, grid_x, grid_y);
 }
@@ -182,7 +178,7 @@ static mcv_status resize(const MiniCPMVImageProcessor *processor, const mcv_imag
 
 /* Both images are to be freed, whatever the outcome. HF chooses the grid in here; a frame of a group may get the grid
  * of the group's first. */
-static mcv_status slice_image(const MiniCPMVImageProcessor *processor, const mcv_image *image, Grid best_grid,
+static mcv_status slice_image(const MiniCPMVImageProcessor *processor, const mcv_image *image, SliceGrid best_grid,
                               mcv_image *source_image, mcv_image *refine_image) {
     int scale_resolution = processor->scale_resolution, patch_size = processor->patch_size;
     Size original_size = {image->width, image->height};
@@ -205,7 +201,7 @@ static mcv_status append_block(const MiniCPMVImageProcessor *processor, const ch
     return mcv_buffer_append_string(text, end);
 }
 
-static mcv_status get_grid_placeholder(const MiniCPMVImageProcessor *processor, Grid grid, mcv_buffer *text) {
+static mcv_status get_grid_placeholder(const MiniCPMVImageProcessor *processor, SliceGrid grid, mcv_buffer *text) {
     for (int row = 0; row < grid.rows; row++) {
         if (row > 0)
             MCV_TRY(mcv_buffer_append_string(text, "\n"));
@@ -221,16 +217,16 @@ static mcv_status get_image_id_placeholder(const MiniCPMVImageProcessor *process
 
 /* ---- Grids -------------------------------------------------------------------------------------------------- */
 
-static int num_slices(Grid grid) {
+static int num_slices(SliceGrid grid) {
     return 1 + grid.columns * grid.rows;
 }
 
 /* The grid of `slices` cells whose aspect ratio is nearer to the image's than *min_error, the first one of equals. */
-static void choose_grid(double log_ratio, int slices, Grid *best_grid, double *min_error) {
+static void choose_grid(double log_ratio, int slices, SliceGrid *best_grid, double *min_error) {
     for (int columns = 1; columns <= slices; columns++) {
         if (slices % columns != 0)
             continue;
-        Grid grid = {columns, slices / columns};
+        SliceGrid grid = {columns, slices / columns};
         double error = fabs(log_ratio - log((double)grid.columns / grid.rows));
         if (error < *min_error) {
             *best_grid = grid;
@@ -239,13 +235,13 @@ static void choose_grid(double log_ratio, int slices, Grid *best_grid, double *m
     }
 }
 
-static Grid get_sliced_grid(const MiniCPMVImageProcessor *processor, int width, int height, int max_slice_nums) {
+static SliceGrid get_sliced_grid(const MiniCPMVImageProcessor *processor, int width, int height, int max_slice_nums) {
     double log_ratio = log((double)width / height);
     double area = (double)width * height, one = (double)processor->scale_resolution * processor->scale_resolution;
     int multiple = (int)fmin(ceil(area / one), max_slice_nums);
     if (multiple <= 1)
-        return (Grid){0, 0};
-    Grid best_grid = {1, 1};
+        return (SliceGrid){0, 0};
+    SliceGrid best_grid = {1, 1};
     double min_error = INFINITY;
     for (int slices = multiple - 1; slices <= multiple + 1; slices++)
         if (slices > 1 && slices <= max_slice_nums)
@@ -345,8 +341,8 @@ static mcv_status new_slice(const Preprocessing *run, Pixels image, ImageSlice *
 }
 
 /* Slice i of the image goes to slices[i * stride]. HF: get_sliced_images and what preprocess does with each of them. */
-static mcv_status get_sliced_images(const Preprocessing *run, const mcv_image *image, Grid grid, ImageSlice *slices,
-                                    size_t stride) {
+static mcv_status get_sliced_images(const Preprocessing *run, const mcv_image *image, SliceGrid grid,
+                                    ImageSlice *slices, size_t stride) {
     if (!run->processor->slice_mode)
         return new_slice(run, whole(image), slices);
     mcv_image source_image = {0}, refine_image = {0};
@@ -389,9 +385,9 @@ static mcv_status list_groups(mcv_arena *arena, int num_images, const TemporalId
 
 /* How each frame of a group is to be cut. */
 static mcv_status choose_grids(const MiniCPMVImageProcessor *processor, const mcv_image *frames, int count,
-                               int max_slice_nums, Grid *grids /* [count] */) {
+                               int max_slice_nums, SliceGrid *grids /* [count] */) {
     for (int i = 0; i < count; i++) {
-        grids[i] = (Grid){0, 0};
+        grids[i] = (SliceGrid){0, 0};
         if (processor->slice_mode)
             grids[i] = get_sliced_grid(processor, frames[i].width, frames[i].height, max_slice_nums);
         int slices = num_slices(grids[i]), first_slices = num_slices(grids[0]);
@@ -408,8 +404,9 @@ static mcv_status choose_grids(const MiniCPMVImageProcessor *processor, const mc
 }
 
 /* The results that do not need pixels, and room for the rest. */
-static mcv_status lay_out(mcv_arena *arena, const mcv_image *images, const TemporalIds *groups, const Grid *grids,
+static mcv_status lay_out(mcv_arena *arena, const mcv_image *images, const TemporalIds *groups,
                           ImageFeatures *features) {
+    const SliceGrid *grids = features->grids;
     MCV_TRY(MCV_ARENA_NEW(arena, &features->image_sizes, features->num_images));
     MCV_TRY(MCV_ARENA_NEW(arena, &features->skip_image, features->num_images));
     int64_t slices = 0, slice_groups = 0;
@@ -434,7 +431,7 @@ static mcv_status lay_out(mcv_arena *arena, const mcv_image *images, const Tempo
 /* One group: slice 0 of all its frames, slice 1 of all its frames, ... `slices` and `slice_groups` are where its share
  * begins. */
 static mcv_status preprocess_group(const Preprocessing *run, const mcv_image *frames, const TemporalGroup *group,
-                                   const Grid *grids, ImageSlice *slices, TemporalGroup *slice_groups) {
+                                   const SliceGrid *grids, ImageSlice *slices, TemporalGroup *slice_groups) {
     int32_t *temporal_ids;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &temporal_ids, group->count));
     memcpy(temporal_ids, group->temporal_ids, (size_t)group->count * sizeof *temporal_ids);
@@ -453,13 +450,13 @@ mcv_status MiniCPMVImageProcessor_preprocess(const MiniCPMVImageProcessor *proce
                                              const TemporalIds *temporal_ids, ImageFeatures *features) {
     *features = (ImageFeatures){.num_images = num_images};
     TemporalIds groups = {0};
-    Grid *grids;
     MCV_TRY(choose_max_slice_nums(processor, &max_slice_nums));
     MCV_TRY(list_groups(arena, num_images, temporal_ids, &groups));
-    MCV_TRY(MCV_ARENA_NEW(arena, &grids, num_images));
+    MCV_TRY(MCV_ARENA_NEW(arena, &features->grids, num_images));
+    SliceGrid *grids = features->grids;
     for (int i = 0, image = 0; i < groups.num_groups; image += groups.groups[i++].count)
         MCV_TRY(choose_grids(processor, images + image, groups.groups[i].count, max_slice_nums, grids + image));
-    MCV_TRY(lay_out(arena, images, &groups, grids, features));
+    MCV_TRY(lay_out(arena, images, &groups, features));
 
     Preprocessing run = {processor, arena, normalize_levels(processor), num_images > 0 && channels_seem_first(images)};
     ImageSlice *slices = features->slices;

@@ -29,6 +29,11 @@ typedef struct MiniCPMVImageProcessor {
 mcv_status MiniCPMVImageProcessor_from_pretrained(MiniCPMVImageProcessor *processor, const char *folder);
 void MiniCPMVImageProcessor_free(MiniCPMVImageProcessor *processor);
 
+/* How an image is cut, 0 x 0 where it is not. HF: a list of both numbers, or None. */
+typedef struct SliceGrid {
+    int columns, rows;
+} SliceGrid;
+
 /* One slice of an image, ready for the encoder. */
 typedef struct ImageSlice {
     int grid_h, grid_w;  /* tgt_sizes: patches down and across */
@@ -43,6 +48,7 @@ typedef mcv_frame_group TemporalGroup;
 typedef struct ImageFeatures {
     int num_images;
     int (*image_sizes)[2]; /* [num_images]: width, height before any resizing */
+    SliceGrid *grids;      /* [num_images] */
     bool *skip_image;      /* [num_images]: no placeholder, later frame of a group. HF: skip_image_idx */
     int num_slices;
     ImageSlice *slices; /* [num_slices], in the order of the groups */
