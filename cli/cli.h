@@ -88,5 +88,6 @@ mcv_status mcv_option_double(const mcv_arguments *arguments, const char *name, d
 extern const mcv_command mcv_detokenize_command;
 extern const mcv_command mcv_diff_command;
 extern const mcv_command mcv_tokenize_command;
+extern const mcv_command mcv_synth_command;
 
 #endif

@@ -122,7 +122,7 @@ static mcv_status read_common_options(mcv_arguments *arguments) {
     const char *target = mcv_option_value(arguments, "target");
     if (engine)
         MCV_TRY(check_engine(engine));
-    if (dtype)
+    if (dtype && !find_option(arguments->command->options, "dtype")) /* else the command reads its own */
         MCV_TRY(check_dtype(dtype));
     if (target)
         MCV_TRY(check_target(target));

@@ -121,6 +121,31 @@ static unsigned packed_bits(const void *data, size_t index, size_t bits) {
     return value;
 }
 
+static uint32_t f32_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+uint16_t mcv_bf16_from_f32(float value) {
+    uint32_t bits = f32_bits(value);
+    if (value != value)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+uint16_t mcv_f16_from_f32(float value) {
+    uint32_t bits = f32_bits(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    if (value != value)
+        return (uint16_t)(sign | 0x7e00);
+    if (magnitude >= 0x477ff000) /* 65520 and above round to infinity */
+        return (uint16_t)(sign | 0x7c00);
+    if (magnitude < 0x38800000) /* below 2^-14: a multiple of 2^-24, rounded by the addition */
+        return (uint16_t)(sign | (f32_bits(mcv_f32_from_bits(magnitude) + 0.5f) - f32_bits(0.5f)));
+    uint32_t rebiased = magnitude - (112u << 23);
+    return (uint16_t)(sign | (rebiased + 0xfff + (rebiased >> 13 & 1)) >> 13);
+}
+
 /* Unaligned loads: safetensors promises no alignment beyond the header's. */
 #define LOAD(type, pointer, index)                                                                                     \
     __extension__({                                                                                                    \

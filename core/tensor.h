@@ -52,6 +52,10 @@ static inline float mcv_f32_from_f16(uint16_t bits) {
     return sign ? -magnitude : magnitude;
 }
 
+/* Rounded to nearest, ties to even. NaN stays NaN, what is too large becomes infinite. */
+uint16_t mcv_bf16_from_f32(float value);
+uint16_t mcv_f16_from_f32(float value);
+
 /* Element `index` of a float or integer tensor as a double (64-bit integers are rounded; NaN for C64). */
 double mcv_tensor_get(const mcv_tensor *tensor, size_t index);
 

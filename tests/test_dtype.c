@@ -120,3 +120,34 @@ Test(dtype, sizes_that_do_not_fit_are_refused) {
     tensor.rank = 0;
     cr_expect(mcv_tensor_bytes(&tensor, &bytes) && bytes == 4, "a scalar");
 }
+
+static float next_up(float value) {
+    return nextafterf(value, INFINITY);
+}
+
+/* Every 16-bit float comes back from FP32 as it was; halfway between two neighbours the even one is taken, a little
+ * above the upper one, a little below the lower one. */
+Test(dtype, rounds_to_f16_and_bf16) {
+    for (uint32_t bits = 0; bits < 0x7c00; bits++) {
+        float here = mcv_f32_from_f16((uint16_t)bits);
+        float above = bits == 0x7bff ? 65536.0f : mcv_f32_from_f16((uint16_t)(bits + 1));
+        float middle = (here + above) / 2;
+        cr_assert_eq(mcv_f16_from_f32(here), bits);
+        cr_assert_eq(mcv_f16_from_f32(-here), bits | 0x8000);
+        cr_assert_eq(mcv_f16_from_f32(middle), bits + (bits & 1), "between %x and its successor", (unsigned)bits);
+        cr_assert_eq(mcv_f16_from_f32(next_up(middle)), bits + 1);
+        cr_assert_eq(mcv_f16_from_f32(nextafterf(middle, 0)), bits);
+    }
+    for (uint32_t bits = 0; bits < 0x7f80; bits++) {
+        float here = mcv_f32_from_bf16((uint16_t)bits);
+        float middle = mcv_f32_from_bits(bits << 16 | 0x8000);
+        cr_assert_eq(mcv_bf16_from_f32(here), bits);
+        cr_assert_eq(mcv_bf16_from_f32(-here), bits | 0x8000);
+        cr_assert_eq(mcv_bf16_from_f32(middle), bits + (bits & 1), "between %x and its successor", (unsigned)bits);
+        cr_assert_eq(mcv_bf16_from_f32(next_up(middle)), bits + 1);
+    }
+    cr_assert_eq(mcv_f16_from_f32(INFINITY), 0x7c00);
+    cr_assert_eq(mcv_bf16_from_f32(-INFINITY), 0xff80);
+    cr_assert(isnan(mcv_f32_from_f16(mcv_f16_from_f32(NAN))));
+    cr_assert(isnan(mcv_f32_from_bf16(mcv_bf16_from_f32(NAN))));
+}
