@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# minicpmv diff: two dumps.
+. "$(dirname "$0")/command_line.sh"
+one='\x00\x00\x80\x3f' two='\x00\x00\x00\x40' nan='\x00\x00\xc0\x7f'
+pair='{"llm.lm_head":{"dtype":"F32","shape":[1],"data_offsets":[4,8]},"vpm":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+single='{"vpm":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+make_dump "$work/both" "$pair" "$one$two"
+make_dump "$work/head_differs" "$pair" "$one$one"
+make_dump "$work/all_differs" "$pair" "$two$one"
+make_dump "$work/nan" "$pair" "$one$nan"
+make_dump "$work/single" "$single" "$one"
+make_dump "$work/near" "$single" '\x04\x00\x80\x3f' # 1 + 2^-21, 4.8e-7
+make_dump "$work/exact" '{"vpm":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}' '\x00\x00\x00\x00\x00\x00\xf0\x3f'
+make_dump "$work/nothing" '{}' ''
+make_dump "$work/texts_a" '{"__metadata__":{"prompts":"[\"a\"]"},"vpm":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' "$one"
+make_dump "$work/texts_b" '{"__metadata__":{"prompts":"[\"b\"]"},"vpm":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' "$one"
+head -c 60 "$work/both" >"$work/cut"
+
+diff() { "$PROGRAM" diff "$@"; }
+# json FILTER A B: a Python expression over the parsed report `r` that must be true.
+json() {
+    local filter=$1
+    shift
+    "$PROGRAM" diff --json "$@" 2>/dev/null | python3 -c "import json,sys; r=json.load(sys.stdin); sys.exit(0 if $filter else repr(r))"
+}
+
+plan 20
+expect "equal dumps" 0 '^all equal: 2 comparisons in 1 case$' diff "$work/both" "$work/both"
+expect "a line a tensor" 0 '^vpm +\[1\] +F32 +0.00e\+00 +0.00e\+00 +1.000000000  ok$' diff "$work/both" "$work/both"
+expect "one differs" 1 '^first divergence: .*: llm.lm_head: rel_l2 0.5' diff "$work/head_differs" "$work/both"
+expect "the first is the first in the order of execution" 1 '^first divergence: .*: vpm: ' diff "$work/all_differs" "$work/both"
+expect "a NaN" 1 '^first divergence: .*: llm.lm_head: not finite' diff "$work/nan" "$work/both"
+expect "a NaN on both sides" 1 'not finite' diff "$work/nan" "$work/nan"
+expect "a tensor that A lacks" 1 '^first divergence: .*: llm.lm_head: missing' diff "$work/single" "$work/both"
+expect "a tensor that B lacks" 0 '^all equal: 1 comparison in 1 case' diff "$work/both" "$work/single"
+expect "nothing to compare" 1 '^first divergence: .*nothing was compared' diff "$work/both" "$work/nothing"
+expect "within the limit" 0 'all equal' diff "$work/near" "$work/single"
+expect "beyond a tighter limit" 1 'rel_l2 4.77e-07, at most 1e-07' diff --limit 1e-7 "$work/near" "$work/single"
+expect "farther from the exact run than half" 1 'exact_rel_l2 4.77e-07, at most 0;' diff --exact "$work/exact" "$work/near" "$work/single"
+expect "prompts of the metadata" 1 '^first divergence: .*: prompts: ' diff "$work/texts_a" "$work/texts_b"
+expect_error "a limit that is no number" 2 'expected a number' diff --limit x "$work/both" "$work/both"
+expect_error "a file that is missing" 3 'none: ' diff "$work/none" "$work/both"
+expect_error "a file that is cut" 3 'cut: ' diff "$work/both" "$work/cut"
+if command -v python3 >/dev/null; then
+    result "JSON of equal dumps" "$(json "r['cases'] == 1 and r['failed'] == 0 and r['first_divergence'] is None" "$work/both" "$work/both" 2>&1)"
+    result "JSON names the first divergence" "$(json "r['failed'] == 1 and r['first_divergence'] == 'vpm'" "$work/all_differs" "$work/both" 2>&1)"
+    result "JSON rows" "$(json "[(t['name'], t['max_abs'], t['rel_l2'], t['pass']) for t in r['tensors']] == [('vpm', 0, 0, True), ('llm.lm_head', 1, 0.5, False)] and 'exact_rel_l2' not in r['tensors'][0]" "$work/head_differs" "$work/both" 2>&1)"
+    result "JSON has no NaN" "$(json "r['tensors'][1]['rel_l2'] is None and not r['tensors'][1]['pass']" "$work/nan" "$work/both" 2>&1)"
+else
+    for name in "of equal dumps" "names the first divergence" "rows" "has no NaN"; do
+        skip "JSON $name" "python3 is not installed"
+    done
+fi
+finish

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The frame of the program: help, version, options of every command, exit codes, closed and full outputs.
+. "$(dirname "$0")/command_line.sh"
+header='{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+make_dump "$work/a" "$header" '\x00\x00\x80\x3f'
+same=("$PROGRAM" diff "$work/a" "$work/a")
+
+plan 41
+expect "help lists the commands" 0 '^  diff ' "$PROGRAM" --help
+expect "help tells the exit codes" 0 '1 differs, 2 wrong use' "$PROGRAM" -h
+expect "help as a command" 0 '^usage: minicpmv COMMAND' "$PROGRAM" help
+expect "help of a command" 0 '^usage: minicpmv diff \[options\] A B' "$PROGRAM" help diff
+expect "--help of a command" 0 '^ +--limit X' "$PROGRAM" diff --help
+expect "--help shows the options of every command" 0 '^ +--threads N' "$PROGRAM" diff -h
+expect "--help needs no operands and no valid values" 0 '^usage' "$PROGRAM" diff --threads 0 --help
+expect "the version" 0 '^minicpmv [0-9]+\.[0-9]+\.[0-9]+$' "$PROGRAM" --version
+expect_error "no command" 2 '^usage: minicpmv' "$PROGRAM"
+expect_error "an unknown command" 2 "^minicpmv: there is no command 'verfy'" "$PROGRAM" verfy
+expect_error "help of an unknown command" 2 "there is no command 'verfy'" "$PROGRAM" help verfy
+expect_error "an unknown option in place of a command" 2 "unknown option --fast" "$PROGRAM" --fast
+expect_error "wrong use points to the help" 2 "'minicpmv diff --help' tells" "$PROGRAM" diff
+
+expect_error "an unknown long option" 2 '^minicpmv diff: unknown or ambiguous option --nonsense' "${same[@]}" --nonsense
+expect_error "an unknown short option" 2 'unknown option -z' "${same[@]}" -z
+expect_error "an option of another command" 2 'unknown option -m' "${same[@]}" -m model
+expect_error "a value that is missing" 2 '\-\-limit needs a value \(X\)' "${same[@]}" --limit
+expect_error "a value where none belongs" 2 '\-\-json takes no value' "${same[@]}" --json=1
+expect_error "too few operands" 2 'expected A B, found 1 operand$' "$PROGRAM" diff a
+expect_error "too many operands" 2 "unexpected operand 'c'" "$PROGRAM" diff a b c
+
+expect "--engine ref" 0 'all equal' "${same[@]}" --engine ref
+expect_error "--engine fast" 4 'this build has no fast engine' "${same[@]}" --engine fast
+expect_error "an unknown engine" 2 'expected ref or fast' "${same[@]}" --engine quick
+expect "--dtype f32" 0 'all equal' "${same[@]}" --dtype f32
+for dtype in bf16 int8 int4; do
+    expect_error "--dtype $dtype" 4 "--dtype $dtype: the reference computes in f32 only" "${same[@]}" --dtype $dtype
+done
+expect_error "an unknown type" 2 'expected f32, bf16, int8 or int4' "${same[@]}" --dtype f16
+expect "--target c" 0 'all equal' "${same[@]}" --target c
+expect_error "--target neon" 4 '--target neon' "${same[@]}" --target neon
+expect_error "--target amx" 4 '--target amx' "${same[@]}" --target amx
+expect_error "an unknown target" 2 'expected c, avx2' "${same[@]}" --target pentium
+expect "--threads 2" 0 'all equal' "${same[@]}" --threads 2
+for threads in 0 -1 x 2x 99999999999; do
+    expect_error "--threads $threads" 2 'expected a whole number from 1' "${same[@]}" --threads "$threads"
+done
+
+"${same[@]}" >/dev/full 2>"$work/err"
+result "a full disk is exit code 3" "$([ $? -eq 3 ] && grep -q 'standard output: cannot be written' "$work/err" || cat "$work/err")"
+exec 3> >(true)
+wait $! # nobody reads any more
+"${same[@]}" >&3 2>"$work/err"
+result "a closed pipe is exit code 3" "$([ $? -eq 3 ] && grep -q 'Broken pipe' "$work/err" || cat "$work/err")"
+exec 3>&-
+"${same[@]}" >&- 2>"$work/err"
+result "closed standard output is exit code 3" "$([ $? -eq 3 ] || cat "$work/err")"
+finish
