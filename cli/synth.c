@@ -10,6 +10,7 @@
 #include "core/buffer.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/random.h"
 #include "core/threads.h"
 #include "formats/safetensors.h"
 #include "ref/parameters.h"
@@ -192,13 +193,6 @@ typedef struct synthesis {
     size_t capacity;
 } synthesis;
 
-/* Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014: the mixing function of SplitMix64. */
-static uint64_t mix(uint64_t z) {
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 typedef struct fill_work {
     const synthesis *synthesis;
     uint64_t stream;    /* differs from tensor to tensor */
@@ -221,7 +215,7 @@ static void fill_chunks(void *context, size_t begin, size_t end, int worker) {
     const fill_work *work = context;
     size_t last = end * CHUNK < work->count ? end * CHUNK : work->count;
     for (size_t i = begin * CHUNK; i < last; i++) {
-        float uniform = (float)(mix(work->stream + i * 0x9e3779b97f4a7c15u) >> 40) * 0x1p-23f - 1;
+        float uniform = (float)(mcv_random_mix(work->stream + i) >> 40) * 0x1p-23f - 1;
         store(work->synthesis, i, work->offset + work->span * uniform);
     }
 }
@@ -277,7 +271,7 @@ static mcv_status add_bytes(void *context, const char *name, const mcv_tensor *s
 
 static mcv_status write_parameter(void *context, const char *name, const mcv_tensor *shape) {
     synthesis *self = context;
-    fill_work work = {.synthesis = self, .stream = mix(self->seed + self->written_bytes)};
+    fill_work work = {.synthesis = self, .stream = mcv_random_mix(mcv_random_mix(self->seed) + self->written_bytes)};
     mcv_tensor tensor;
     size_t bytes;
     MCV_TRY(tensor_bytes(self, shape, &tensor, &bytes));
