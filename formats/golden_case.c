@@ -8,7 +8,7 @@
 
 #include "core/file.h"
 #include "formats/image.h"
-#include "formats/json.h"
+#include "formats/temporal_ids.h"
 
 /* HF: the default of MiniCPMV.chat(max_inp_length=...). */
 enum { DEFAULT_MAX_INP_LENGTH = 16384 };
@@ -133,54 +133,18 @@ static mcv_status load_conversations(const mcv_json *root, const char *folder, m
     return MCV_OK;
 }
 
-static mcv_status load_group(const mcv_json *json, mcv_arena *arena, mcv_frame_group *group) {
-    int32_t *ids;
-    MCV_TRY(require_items(json, "an array of temporal ids", 1, &group->count));
-    MCV_TRY(MCV_ARENA_NEW(arena, &ids, group->count));
-    group->temporal_ids = ids;
-    for (int i = 0; i < group->count; i++) {
-        mcv_json id = mcv_json_item(json, (size_t)i);
-        json_int_t value = json_integer_value(id.value);
-        if (!json_is_integer(id.value) || value < -1 || value > INT32_MAX)
-            return mcv_json_fail(MCV_BAD_INPUT, &id, "an integer of at least -1");
-        ids[i] = (int32_t)value;
-    }
-    return MCV_OK;
-}
-
-static mcv_status load_groups(const mcv_json *json, mcv_arena *arena, mcv_conversation *conversation) {
-    mcv_temporal_ids *temporal_ids;
-    mcv_frame_group *groups;
-    MCV_TRY(MCV_ARENA_NEW(arena, &temporal_ids, 1));
-    MCV_TRY(require_items(json, "an array of groups", 0, &temporal_ids->num_groups));
-    MCV_TRY(MCV_ARENA_NEW(arena, &groups, temporal_ids->num_groups));
-    temporal_ids->groups = groups;
-    conversation->temporal_ids = temporal_ids;
-    for (int i = 0; i < temporal_ids->num_groups; i++) {
-        mcv_json group = mcv_json_item(json, (size_t)i);
-        MCV_TRY(load_group(&group, arena, &groups[i]));
-    }
-    return MCV_OK;
-}
-
-/* Whether temporal_ids is the list of groups of a single conversation. HF: list_depth(temporal_ids) == 2. */
-static bool has_depth_two(const mcv_json *temporal_ids) {
-    mcv_json first = mcv_json_item(temporal_ids, 0);
-    return json_is_integer(json_array_get(first.value, 0));
-}
-
 static mcv_status load_temporal_ids(const mcv_json *root, mcv_golden_case *golden_case) {
     mcv_json list;
     MCV_TRY(mcv_json_get_array(root, "temporal_ids", &list));
     if (!list.value)
         return MCV_OK;
-    if (golden_case->num_conversations == 1 && has_depth_two(&list))
-        return load_groups(&list, &golden_case->arena, &golden_case->conversations[0]);
+    if (golden_case->num_conversations == 1 && mcv_temporal_ids_are_of_one(&list))
+        return mcv_temporal_ids_read(&list, &golden_case->arena, &golden_case->conversations[0].temporal_ids);
     if (mcv_json_count(&list) != (size_t)golden_case->num_conversations)
         return mcv_json_fail(MCV_BAD_INPUT, &list, "one list of groups a conversation");
     for (int i = 0; i < golden_case->num_conversations; i++) {
         mcv_json groups = mcv_json_item(&list, (size_t)i);
-        MCV_TRY(load_groups(&groups, &golden_case->arena, &golden_case->conversations[i]));
+        MCV_TRY(mcv_temporal_ids_read(&groups, &golden_case->arena, &golden_case->conversations[i].temporal_ids));
     }
     return MCV_OK;
 }
