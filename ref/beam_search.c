@@ -130,6 +130,7 @@ static mcv_status accumulate_log_probs(BeamSearch *self, const Search *search, i
         const float *logits = prompt_logits ? prompt_logits + (size_t)prompt * (size_t)vocab
                                             : self->logits + (size_t)(prompt * self->num_beams + beam) * (size_t)vocab;
         memcpy(row, logits, (size_t)vocab * sizeof *row);
+        MCV_TRY(logits_check(row, vocab));
         logits_log_softmax(row, vocab);
         MCV_TRY(
             LogitsProcessorList_call(self->config, running->ids, (size_t)running->length, row, vocab, &self->scratch));

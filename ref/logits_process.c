@@ -152,7 +152,7 @@ static mcv_status warp(const GenerationConfig *config, float *scores, int vocab_
     return MCV_OK;
 }
 
-static mcv_status check_scores(const float *scores, int vocab_size) {
+mcv_status logits_check(const float *scores, int vocab_size) {
     for (int i = 0; i < vocab_size; i++)
         if (scores[i] != scores[i] || scores[i] == INFINITY)
             return MCV_FAIL(MCV_BAD_INPUT, "the model's score of token %d is %g", i, (double)scores[i]);
@@ -163,10 +163,10 @@ static mcv_status check_scores(const float *scores, int vocab_size) {
 
 mcv_status LogitsProcessorList_call(const GenerationConfig *config, const int32_t *generated, size_t num_generated,
                                     float *scores, int vocab_size, LogitsScratch *scratch) {
-    MCV_TRY(check_scores(scores, vocab_size));
+    MCV_TRY(logits_check(scores, vocab_size));
     if (config->repetition_penalty != 1)
         RepetitionPenaltyLogitsProcessor(config->repetition_penalty, generated, num_generated, scores, scratch->seen);
     MinNewTokensLengthLogitsProcessor(config, num_generated, scores, vocab_size);
-    MCV_TRY(check_scores(scores, vocab_size));
+    MCV_TRY(logits_check(scores, vocab_size));
     return config->do_sample ? warp(config, scores, vocab_size, scratch) : MCV_OK;
 }

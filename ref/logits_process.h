@@ -21,6 +21,9 @@ void LogitsScratch_free(LogitsScratch *scratch);
 mcv_status LogitsProcessorList_call(const GenerationConfig *config, const int32_t *generated, size_t num_generated,
                                     float *scores, int vocab_size, LogitsScratch *scratch);
 
+/* MCV_BAD_INPUT: a score is NaN or infinite, or all are -inf. */
+mcv_status logits_check(const float *scores, int vocab_size);
+
 /* probs = softmax(scores), each rounded once. torch.nn.functional.softmax. */
 void logits_softmax(const float *scores, int count, float *probs);
 /* scores = log(softmax(scores)), in place. torch.nn.functional.log_softmax. */
