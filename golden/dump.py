@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""Writes golden.safetensors (and exact.safetensors) for a case: every module's output in the PyTorch model.
+
+See golden/README.md for the form of a case. HF's own code does the work, from a folder that the user gives; hooks
+record what each module returns on the prefill.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+# First: it sets what NumPy and torch read when they start.
+from hf_model import InputError, describe, exact_arithmetic, load_code, load_model, load_processor
+
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+CASE_KEYS = {
+    "about",
+    "model",
+    "conversations",
+    "system_prompt",
+    "max_slice_nums",
+    "use_image_id",
+    "temporal_ids",
+    "enable_thinking",
+    "max_inp_length",
+    "generate",
+    "exact",
+}
+IMAGE_TAG = "(<image>./</image>)"
+# Modules whose output is no tensor of its own: they hand on what the last module inside them returned, or a table.
+CONTAINERS = {
+    "",
+    "llm",
+    "llm.model",
+    "llm.model.rotary_emb",
+    "vpm.encoder",
+    "vpm.embeddings.patch_embedding",
+    "vpm.embeddings.position_embedding",
+}
+
+
+def progress(words: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {words}", file=sys.stderr)
+
+
+def read_case(file: Path) -> dict:
+    try:
+        case = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{file}: {error}") from error
+    unknown = set(case) - CASE_KEYS
+    if unknown:
+        raise InputError(f"{file}: unknown keys {sorted(unknown)}; known are {sorted(CASE_KEYS)}")
+    if not case.get("conversations"):
+        raise InputError(f"{file}: no conversations")
+    names = [setting.get("name") for setting in case.get("generate", [])]
+    if None in names or len(set(names)) != len(names):
+        raise InputError(f"{file}: each setting under generate needs a name of its own, found {names}")
+    return case
+
+
+def read_conversation(messages: list[dict], folder: Path) -> tuple[list[dict], list[Image.Image]]:
+    """Messages with their parts joined line by line as `chat` joins them, and the images in their order."""
+    joined, images = [], []
+    for message in messages:
+        parts = message["content"]
+        lines = []
+        for part in [{"type": "text", "text": parts}] if isinstance(parts, str) else parts:
+            if part["type"] == "image":
+                image = Image.open(folder / part["path"])
+                image.load()
+                images.append(image)
+                lines.append(IMAGE_TAG)
+            elif part["type"] == "text":
+                lines.append(part["text"])
+            else:
+                raise InputError(f"{folder}: a part of type {part['type']!r}; image and text are known")
+        joined.append({"role": message["role"], "content": "\n".join(lines)})
+    return joined, images
+
+
+def run_processor(processor, case: dict, folder: Path):
+    """What `chat` does before it generates: the prompts, and the model's inputs."""
+    prompts, images = [], []
+    for messages in case["conversations"]:
+        joined, found = read_conversation(messages, folder)
+        if case.get("system_prompt"):
+            joined.insert(0, {"role": "system", "content": case["system_prompt"]})
+        prompts.append(
+            processor.tokenizer.apply_chat_template(
+                joined,
+                tokenize=False,
+                add_generation_prompt=True,
+                enable_thinking=case.get("enable_thinking", False),
+            )
+        )
+        images.append(found)
+    inputs = processor(
+        prompts,
+        images,
+        max_slice_nums=case.get("max_slice_nums"),
+        use_image_id=case.get("use_image_id"),
+        temporal_ids=case.get("temporal_ids"),
+        max_length=case.get("max_inp_length", 16384),
+        return_tensors="pt",
+    ).to("cpu")
+    inputs.pop("image_sizes")
+    return prompts, inputs
+
+
+def as_tensor(output) -> torch.Tensor:
+    """A module's output; of several values the first."""
+    while not isinstance(output, torch.Tensor):
+        output = output[0]
+    return output
+
+
+class Recorder:
+    """Records what each module of `model` returns while it is entered."""
+
+    def __init__(self, model):
+        self.model = model
+        self.calls: dict[str, list[torch.Tensor]] = {}
+        self.inputs_embeds = None
+        self.handles = []
+
+    def __enter__(self):
+        for name, module in self.model.named_modules():
+            if name not in CONTAINERS and not isinstance(module, torch.nn.ModuleList):
+                self.handles.append(module.register_forward_hook(self.record_output(name)))
+        self.handles.append(self.model.llm.register_forward_pre_hook(self.record_embeddings, with_kwargs=True))
+        return self
+
+    def __exit__(self, *_):
+        for handle in self.handles:
+            handle.remove()
+
+    def record_output(self, name: str):
+        def hook(_module, _inputs, output):
+            self.calls.setdefault(name, []).append(as_tensor(output).detach().clone())
+
+        return hook
+
+    def record_embeddings(self, _module, _positional, named):
+        if self.inputs_embeds is None:
+            self.inputs_embeds = named["inputs_embeds"].detach().clone()
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """By module path. A module of the vision encoder that ran in several batches gives one tensor a batch; of any
+        other that ran several times (the resampler, group by group) the first call stands."""
+        found = {}
+        for name, outputs in self.calls.items():
+            if name.split(".")[0] == "vpm" and len(outputs) > 1:
+                found.update({f"{name}#{batch}": output for batch, output in enumerate(outputs)})
+            else:
+                found[name] = outputs[0]
+        return found
+
+
+def generate(model, processor, inputs, settings: dict) -> torch.Tensor:
+    """The ids that the model's own `generate` returns, [conversations, new tokens]."""
+    return model.generate(**inputs, tokenizer=processor.tokenizer, **settings)
+
+
+def record_prefill(model, processor, inputs) -> Recorder:
+    with Recorder(model) as recorder:
+        generate(model, processor, inputs, {"num_beams": 1, "max_new_tokens": 1})
+    return recorder
+
+
+def input_tensors(inputs) -> dict[str, torch.Tensor]:
+    tensors = {
+        "input_ids": inputs["input_ids"].to(torch.int32),
+        "attention_mask": inputs["attention_mask"].to(torch.uint8),
+    }
+    for i, bounds in enumerate(inputs["image_bound"]):
+        tensors[f"image_bound.{i}"] = bounds.to(torch.int32)
+    for i, sizes in enumerate(inputs["tgt_sizes"]):
+        tensors[f"tgt_sizes.{i}"] = torch.as_tensor(sizes, dtype=torch.int32).reshape(-1, 2)
+    for i, slices in enumerate(inputs["pixel_values"]):
+        for j, pixels in enumerate(slices):
+            tensors[f"pixel_values.{i}.{j}"] = pixels
+    return tensors
+
+
+def plain(value):
+    """Nested lists with numbers in place of tensors."""
+    return [plain(item) for item in value] if isinstance(value, list) else int(value)
+
+
+def write(file: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file, metadata)
+    progress(f"{file}: {len(tensors)} tensors, {file.stat().st_size} bytes")
+
+
+def dump(code, model_folder: Path, case: dict, case_folder: Path, output: Path, exact: bool) -> None:
+    processor = load_processor(code, model_folder)
+    prompts, inputs = run_processor(processor, case, case_folder)
+    metadata = describe(model_folder)
+
+    model = load_model(code, model_folder, torch.float32)
+    progress(f"prefill in FP32, {tuple(inputs['input_ids'].shape)} tokens")
+    recorder = record_prefill(model, processor, inputs)
+    tensors = input_tensors(inputs) | recorder.tensors() | {"inputs_embeds": recorder.inputs_embeds}
+    texts = {}
+    for setting in case.get("generate", []):
+        options = dict(setting)
+        name = options.pop("name")
+        ids = generate(model, processor, inputs, options)
+        tensors[f"generated_ids.{name}"] = ids.to(torch.int32)
+        texts[f"text.{name}"] = json.dumps(model._decode_text(ids, processor.tokenizer), ensure_ascii=False)
+        progress(f"{name}: {tuple(ids.shape)} ids")
+    output.mkdir(parents=True, exist_ok=True)
+    said = {
+        "prompts": json.dumps(prompts, ensure_ascii=False),
+        "temporal_ids": json.dumps(plain(inputs["temporal_ids"])),
+    }
+    write(output / "golden.safetensors", tensors, said | texts | metadata)
+
+    if exact:
+        model = load_model(code, model_folder, torch.float64)
+        progress("prefill in FP64")
+        with exact_arithmetic():
+            recorder = record_prefill(model, processor, inputs)
+        write(output / "exact.safetensors", recorder.tensors(), {"note": "FP64 run of the same model"} | metadata)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hf-code", type=Path, required=True, metavar="DIR", help="folder with the model's .py files")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="folder in HF layout (default: what the case names)")
+    parser.add_argument("--case", type=Path, required=True, metavar="FILE", help="case.json, or the folder it is in")
+    parser.add_argument("--exact", action="store_true", help="write exact.safetensors, too, whatever the case says")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="where to write (default: beside the case)")
+    arguments = parser.parse_args()
+
+    # One thread, so that the sums are those of every other run.
+    torch.set_num_threads(1)
+    case_file = arguments.case / "case.json" if arguments.case.is_dir() else arguments.case
+    folder = case_file.parent
+    try:
+        case = read_case(case_file)
+        if not arguments.model and "model" not in case:
+            raise InputError(f"{case_file}: names no model, and no --model is given")
+        model_folder = arguments.model or folder / case["model"]
+        code = load_code(arguments.hf_code)
+        dump(code, model_folder, case, folder, arguments.output or folder, arguments.exact or case.get("exact", False))
+    except (InputError, OSError) as error:
+        print(f"dump.py: {error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
