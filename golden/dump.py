@@ -6,9 +6,12 @@ record what each module returns on the prefill.
 """
 
 import argparse
+import fnmatch
 import json
+import struct
 import sys
 import time
+import traceback
 from pathlib import Path
 
 # First: it sets what NumPy and torch read when they start.
@@ -16,7 +19,6 @@ from hf_model import InputError, describe, exact_arithmetic, load_code, load_mod
 
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 
 CASE_KEYS = {
     "about",
@@ -30,7 +32,9 @@ CASE_KEYS = {
     "max_inp_length",
     "generate",
     "exact",
+    "keep",
 }
+DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.int32: "I32", torch.uint8: "U8"}
 IMAGE_TAG = "(<image>./</image>)"
 # Modules whose output is no tensor of its own: they hand on what the last module inside them returned, or a table.
 CONTAINERS = {
@@ -42,6 +46,10 @@ CONTAINERS = {
     "vpm.embeddings.patch_embedding",
     "vpm.embeddings.position_embedding",
 }
+
+
+class ModelError(Exception):
+    """HF's code raised: some conversations are more than it can take."""
 
 
 def progress(words: str) -> None:
@@ -126,7 +134,6 @@ class Recorder:
     def __init__(self, model):
         self.model = model
         self.calls: dict[str, list[torch.Tensor]] = {}
-        self.inputs_embeds = None
         self.handles = []
 
     def __enter__(self):
@@ -147,14 +154,16 @@ class Recorder:
         return hook
 
     def record_embeddings(self, _module, _positional, named):
-        if self.inputs_embeds is None:
-            self.inputs_embeds = named["inputs_embeds"].detach().clone()
+        self.calls.setdefault("inputs_embeds", [named["inputs_embeds"].detach().clone()])
 
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """By module path. A module of the vision encoder that ran in several batches gives one tensor a batch; of any
-        other that ran several times (the resampler, group by group) the first call stands."""
+    def tensors(self, keep: list[str]) -> dict[str, torch.Tensor]:
+        """By module path, of the modules that a pattern in `keep` matches. A module of the vision encoder that ran in
+        several batches gives one tensor a batch; of any other that ran several times (the resampler, group by group)
+        the first call stands."""
         found = {}
         for name, outputs in self.calls.items():
+            if not any(fnmatch.fnmatchcase(name, pattern) for pattern in keep):
+                continue
             if name.split(".")[0] == "vpm" and len(outputs) > 1:
                 found.update({f"{name}#{batch}": output for batch, output in enumerate(outputs)})
             else:
@@ -193,8 +202,22 @@ def plain(value):
     return [plain(item) for item in value] if isinstance(value, list) else int(value)
 
 
+def save(file: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    """A safetensors file whose bytes depend on nothing but the arguments (the library shuffles the metadata)."""
+    header, blocks, offset = {"__metadata__": dict(sorted(metadata.items()))}, [], 0
+    for name, tensor in sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])):
+        block = tensor.contiguous().numpy().tobytes()
+        span = [offset, offset + len(block)]
+        header[name] = {"dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": span}
+        blocks.append(block)
+        offset += len(block)
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    file.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blocks))
+
+
 def write(file: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file, metadata)
+    save(file, tensors, metadata)
     progress(f"{file}: {len(tensors)} tensors, {file.stat().st_size} bytes")
 
 
@@ -206,7 +229,8 @@ def dump(code, model_folder: Path, case: dict, case_folder: Path, output: Path, 
     model = load_model(code, model_folder, torch.float32)
     progress(f"prefill in FP32, {tuple(inputs['input_ids'].shape)} tokens")
     recorder = record_prefill(model, processor, inputs)
-    tensors = input_tensors(inputs) | recorder.tensors() | {"inputs_embeds": recorder.inputs_embeds}
+    keep = case.get("keep", ["*"])
+    tensors = input_tensors(inputs) | recorder.tensors(keep)
     texts = {}
     for setting in case.get("generate", []):
         options = dict(setting)
@@ -227,32 +251,52 @@ def dump(code, model_folder: Path, case: dict, case_folder: Path, output: Path, 
         progress("prefill in FP64")
         with exact_arithmetic():
             recorder = record_prefill(model, processor, inputs)
-        write(output / "exact.safetensors", recorder.tensors(), {"note": "FP64 run of the same model"} | metadata)
+        tensors = recorder.tensors(keep)
+        tensors.pop("inputs_embeds", None)
+        write(output / "exact.safetensors", tensors, {"note": "FP64 run of the same model"} | metadata)
+
+
+def dump_case(code, file: Path, arguments: argparse.Namespace) -> None:
+    case = read_case(file)
+    if not arguments.model and "model" not in case:
+        raise InputError(f"{file}: names no model, and no --model is given")
+    model_folder = arguments.model or file.parent / case["model"]
+    output = arguments.output or file.parent
+    progress(f"{file} with {model_folder}")
+    try:
+        dump(code, model_folder, case, file.parent, output, arguments.exact or case.get("exact", False))
+    except (InputError, OSError):
+        raise
+    except Exception as error:
+        raise ModelError(f"{file}: the model's own code raises {type(error).__name__}: {error}") from error
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hf-code", type=Path, required=True, metavar="DIR", help="folder with the model's .py files")
     parser.add_argument("--model", type=Path, metavar="DIR", help="folder in HF layout (default: what the case names)")
-    parser.add_argument("--case", type=Path, required=True, metavar="FILE", help="case.json, or the folder it is in")
+    parser.add_argument(
+        "--case", type=Path, required=True, nargs="+", metavar="CASE", help="case.json, or the folder it is in"
+    )
     parser.add_argument("--exact", action="store_true", help="write exact.safetensors, too, whatever the case says")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="where to write (default: beside the case)")
     arguments = parser.parse_args()
 
     # One thread, so that the sums are those of every other run.
     torch.set_num_threads(1)
-    case_file = arguments.case / "case.json" if arguments.case.is_dir() else arguments.case
-    folder = case_file.parent
     try:
-        case = read_case(case_file)
-        if not arguments.model and "model" not in case:
-            raise InputError(f"{case_file}: names no model, and no --model is given")
-        model_folder = arguments.model or folder / case["model"]
+        if arguments.output and len(arguments.case) > 1:
+            raise InputError("-o takes one case")
         code = load_code(arguments.hf_code)
-        dump(code, model_folder, case, folder, arguments.output or folder, arguments.exact or case.get("exact", False))
+        for path in arguments.case:
+            dump_case(code, path / "case.json" if path.is_dir() else path, arguments)
     except (InputError, OSError) as error:
         print(f"dump.py: {error}", file=sys.stderr)
         return 3
+    except ModelError as error:
+        traceback.print_exception(error.__cause__)
+        print(f"dump.py: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

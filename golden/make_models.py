@@ -39,9 +39,9 @@ Was ist auf dem Bild zu sehen? Ein Kreis über einem grünen Feld. Où est le ca
 # What differs from a smaller MiniCPM-V 4.5, by the name of the model's folder.
 LLM = {
     "attention_bias": False,
-    "head_dim": 32,
+    "head_dim": 16,
     "hidden_size": 128,
-    "intermediate_size": 96,
+    "intermediate_size": 64,
     "num_attention_heads": 4,
     "num_hidden_layers": 2,
     "num_key_value_heads": 2,
@@ -64,7 +64,7 @@ VISION = {
     "num_hidden_layers": 2,
     "patch_size": 14,
 }
-IMAGES = {"max_slice_nums": 9, "scale_resolution": 56, "norm_mean": [0.5, 0.5, 0.5], "norm_std": [0.5, 0.5, 0.5]}
+IMAGES = {"max_slice_nums": 9, "scale_resolution": 42, "norm_mean": [0.5, 0.5, 0.5], "norm_std": [0.5, 0.5, 0.5]}
 
 VARIANTS = {
     "base-f32": {"seed": 1, "dtype": torch.float32},
@@ -76,12 +76,19 @@ VARIANTS = {
             "hidden_size": 256,
             "intermediate_size": 72,
             "num_attention_heads": 6,
+            "num_hidden_layers": 1,
             "num_key_value_heads": 3,
             "tie_word_embeddings": True,
         },
         "top": {"query_num": 6},
-        "vision": {"hidden_size": 48, "image_size": 980, "intermediate_size": 40, "num_attention_heads": 3},
-        "images": {"max_slice_nums": 6, "scale_resolution": 70},
+        "vision": {
+            "hidden_size": 36,
+            "image_size": 490,
+            "intermediate_size": 40,
+            "num_attention_heads": 3,
+            "patch_size": 7,
+        },
+        "images": {"max_slice_nums": 6, "scale_resolution": 35},
     },
     "foreach-f16": {
         "seed": 3,
@@ -96,11 +103,11 @@ VARIANTS = {
             "num_hidden_layers": 3,
             "patch_size": 8,
         },
-        "images": {"max_slice_nums": 4, "scale_resolution": 40},
+        "images": {"max_slice_nums": 4, "scale_resolution": 32},
     },
-    "identity-f32": {
+    "identity-bf16": {
         "seed": 4,
-        "dtype": torch.float32,
+        "dtype": torch.bfloat16,
         "llm": {"num_hidden_layers": 1, "num_key_value_heads": 4, "rms_norm_eps": 1e-5, "rope_theta": 10000},
         "top": {"use_image_id": False},
         "vision": {
@@ -164,7 +171,7 @@ def write_tokenizer(public_folder: Path, folder: Path) -> dict[str, int]:
     decoder = {str(token["id"]): {key: token[key] for key in token if key != "id"} for token in added}
     config = {key: value for key, value in public.items() if key != "auto_map"}
     write_json(folder / "tokenizer_config.json", config | {"added_tokens_decoder": decoder})
-    shutil.copy(public_folder / "special_tokens_map.json", folder / "special_tokens_map.json")
+    shutil.copyfile(public_folder / "special_tokens_map.json", folder / "special_tokens_map.json")
     return ids
 
 
@@ -228,13 +235,18 @@ def write_configs(variant: dict, ids: dict[str, int], folder: Path) -> None:
     write_json(folder / "generation_config.json", generation)
 
 
-def random_weight(name: str, shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
+def random_weight(name: str, shape: torch.Size, tied: bool, generator: torch.Generator) -> torch.Tensor:
     """Norms near 1, biases near 0, tables of size about 1, matrices that keep their input's size."""
     values = torch.randn(shape, generator=generator)
+    if name == "llm.model.norm.weight" and tied:
+        return 4 + values
     if len(shape) == 1:
         is_norm = name.endswith(".weight")
         return 1 + 0.2 * values if is_norm else 0.1 * values
-    if name.endswith(("embed_tokens.weight", "resampler.query")):
+    if name == "llm.model.embed_tokens.weight":
+        # Tied ones are small, so that a token does not predict itself; the last norm makes up for it.
+        return 0.05 * values if tied else values
+    if name == "resampler.query":
         return values
     if name.endswith("position_embedding.weight"):
         return 0.5 * values
@@ -250,7 +262,7 @@ def random_weights(code, folder: Path, variant: dict) -> dict[str, torch.Tensor]
     if config.tie_word_embeddings:
         del shapes["llm.lm_head.weight"]
     generator = torch.Generator().manual_seed(variant["seed"])
-    weights = {name: random_weight(name, shapes[name], generator) for name in sorted(shapes)}
+    weights = {name: random_weight(name, shapes[name], config.tie_word_embeddings, generator) for name in sorted(shapes)}
     return {name: weight.to(variant["dtype"]).contiguous() for name, weight in weights.items()}
 
 
