@@ -15,7 +15,7 @@ import traceback
 from pathlib import Path
 
 # First: it sets what NumPy and torch read when they start.
-from hf_model import InputError, describe, exact_arithmetic, load_code, load_model, load_processor
+from hf_model import InputError, exact_arithmetic, hash_weights, load_code, load_model, load_processor, versions
 
 import torch
 from PIL import Image
@@ -224,7 +224,7 @@ def write(file: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]
 def dump(code, model_folder: Path, case: dict, case_folder: Path, output: Path, exact: bool) -> None:
     processor = load_processor(code, model_folder)
     prompts, inputs = run_processor(processor, case, case_folder)
-    metadata = describe(model_folder)
+    metadata = versions() | {"weights_xxh3": hash_weights(model_folder)}
 
     model = load_model(code, model_folder, torch.float32)
     progress(f"prefill in FP32, {tuple(inputs['input_ids'].shape)} tokens")

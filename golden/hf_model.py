@@ -72,16 +72,19 @@ def weight_files(folder: Path) -> list[Path]:
     return files
 
 
-def describe(folder: Path) -> dict[str, str]:
-    """What the numbers depend on: the libraries and the weights of the model in `folder`."""
-    hashes = {file.name: xxhash.xxh3_64_hexdigest(file.read_bytes()) for file in weight_files(folder)}
+def versions() -> dict[str, str]:
+    """The libraries that the numbers depend on."""
     return {
         "numpy": numpy.__version__,
         "pillow": PIL.__version__,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "weights_xxh3": json.dumps(hashes),
     }
+
+
+def hash_weights(folder: Path) -> str:
+    """XXH3 of each file of weights of the model in `folder`, as JSON."""
+    return json.dumps({file.name: xxhash.xxh3_64_hexdigest(file.read_bytes()) for file in weight_files(folder)})
 
 
 def load_processor(code: types.SimpleNamespace, folder: Path):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws the images of the golden cases into golden/images: small landscapes in every file format and mode that matters."""
+"""Draws the images of the golden cases into golden/images: small landscapes in every format and mode that matters."""
 
 import argparse
 import math
@@ -24,9 +24,9 @@ def landscape(width: int, height: int, shift: float = 0.0) -> Image.Image:
     size = min(width, height)
     x, y = width * (0.15 + 0.7 * shift), height * (0.3 - 0.15 * math.sin(math.pi * shift))
     draw.ellipse([x - size * 0.12, y - size * 0.12, x + size * 0.12, y + size * 0.12], fill=SUN)
-    left, base = width * 0.55, height * 0.8
-    draw.rectangle([left, base - size * 0.3, left + size * 0.35, base], fill=WHITE, outline=RED)
-    roof = [(left, base - size * 0.3), (left + size * 0.175, base - size * 0.5), (left + size * 0.35, base - size * 0.3)]
+    left, wall, base = width * 0.55, height * 0.8 - size * 0.3, height * 0.8
+    draw.rectangle([left, wall, left + size * 0.35, base], fill=WHITE, outline=RED)
+    roof = [(left, wall), (left + size * 0.175, wall - size * 0.2), (left + size * 0.35, wall)]
     draw.polygon(roof, fill=RED)
     for i in range(0, width, 3):
         draw.point((i, round(height * 0.9 + math.sin(i) * 2)), fill=WHITE)

@@ -262,7 +262,8 @@ def random_weights(code, folder: Path, variant: dict) -> dict[str, torch.Tensor]
     if config.tie_word_embeddings:
         del shapes["llm.lm_head.weight"]
     generator = torch.Generator().manual_seed(variant["seed"])
-    weights = {name: random_weight(name, shapes[name], config.tie_word_embeddings, generator) for name in sorted(shapes)}
+    tied = config.tie_word_embeddings
+    weights = {name: random_weight(name, shapes[name], tied, generator) for name in sorted(shapes)}
     return {name: weight.to(variant["dtype"]).contiguous() for name, weight in weights.items()}
 
 

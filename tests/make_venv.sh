@@ -19,5 +19,6 @@ tests/install_deps.sh python3 python3-venv || unavailable "python3 and python3-v
 echo "making .venv with $wanted (a few minutes, about 1.5 GB, more where pip takes torch with CUDA)" >&2
 rm -rf .venv
 python3 -m venv .venv || unavailable "python3 -m venv failed"
-.venv/bin/pip install --quiet --disable-pip-version-check "${packages[@]}" || unavailable "pip could not install $wanted"
+.venv/bin/pip install --quiet --disable-pip-version-check "${packages[@]}" ||
+    unavailable "pip could not install $wanted"
 echo "$wanted" >"$mark"
