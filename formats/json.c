@@ -1,5 +1,6 @@
 #include "formats/json.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,10 +9,62 @@
 /* Far above any tokenizer or index; a larger file is not configuration. */
 static const size_t FILE_LIMIT = (size_t)256 << 20;
 
+/* The end of the number, or of what looks like one, at the start of the text. */
+static size_t number_size(const char *text, size_t size) {
+    size_t end = 0;
+    while (end < size && text[end] && strchr("+-.0123456789eE", text[end]))
+        end++;
+    return end;
+}
+
+static bool is_big_integer(const char *text, size_t size) {
+    char digits[32];
+    if (size == 0 || memchr(text, '.', size) || memchr(text, 'e', size) || memchr(text, 'E', size))
+        return false;
+    if (size >= sizeof digits)
+        return true;
+    memcpy(digits, text, size);
+    digits[size] = 0;
+    errno = 0;
+    strtoll(digits, NULL, 10);
+    return errno == ERANGE;
+}
+
+/* Appends the text with ".0" behind the integers that do not fit 64 bits. */
+static mcv_status widen_big_integers(const char *text, size_t size, mcv_buffer *widened) {
+    bool in_string = false;
+    for (size_t at = 0; at < size;) {
+        size_t number = in_string ? 0 : number_size(text + at, size - at);
+        size_t taken = number ? number : in_string && text[at] == '\\' && at + 1 < size ? 2 : 1;
+        if (text[at] == '"')
+            in_string = !in_string;
+        MCV_TRY(mcv_buffer_append(widened, text + at, taken));
+        if (is_big_integer(text + at, number))
+            MCV_TRY(mcv_buffer_append_string(widened, ".0"));
+        at += taken;
+    }
+    return MCV_OK;
+}
+
+/* Integers beyond 64 bits, such as the model_max_length of 10^30 that transformers writes, are read as reals. */
+static mcv_status load_json(const char *text, size_t size, json_t **value, json_error_t *error) {
+    static const size_t FLAGS = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+    *value = json_loadb(text, size, FLAGS, error);
+    if (*value || json_error_code(error) != json_error_numeric_overflow)
+        return MCV_OK;
+    mcv_buffer widened = {0};
+    mcv_status status = widen_big_integers(text, size, &widened);
+    if (status == MCV_OK)
+        *value = json_loadb(widened.data, widened.size, FLAGS, error);
+    mcv_buffer_free(&widened);
+    return status;
+}
+
 mcv_status mcv_json_parse(const char *text, size_t size, const char *name, mcv_json *root) {
     *root = (mcv_json){0};
     json_error_t error;
-    json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *value;
+    MCV_TRY(load_json(text, size, &value, &error));
     if (!value)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: line %d, column %d: not valid JSON: %s", name, error.line, error.column,
                         error.text);

@@ -27,7 +27,8 @@ typedef struct mcv_json {
     char *file;      /* of the root */
 } mcv_json;
 
-/* Reads a file whose root is an object. "-" is standard input. Duplicate keys are an error. */
+/* Reads a file whose root is an object. "-" is standard input. Duplicate keys are an error; integers that do not fit 64
+ * bits are read as real numbers. */
 mcv_status mcv_json_load(const char *path, mcv_json *root);
 /* The same for any text and any kind of value; `name` stands for the file in messages. */
 mcv_status mcv_json_parse(const char *text, size_t size, const char *name, mcv_json *root);

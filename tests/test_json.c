@@ -113,13 +113,27 @@ Test(json, text_that_is_not_json_is_refused_with_its_line) {
     static const char *const BAD[] = {"{\"a\": 1,\n \"a\": 2}", "{\n]",
                                       "{\n\"a\": 1} x",         "{\n\"a\": 01}",
                                       "{\n\"a\": \"\xff\"}",    "{\n\"a\": 1e999}",
-                                      "{\n\"a\": \"\\u0000\"}", "{\n\"a\": 99999999999999999999}"};
+                                      "{\n\"a\": \"\\u0000\"}", "{\n\"a\": 99999999999999999999x}"};
     for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         mcv_json root;
         cr_expect_eq(mcv_json_parse(BAD[i], strlen(BAD[i]), "bad.json", &root), MCV_BAD_INPUT, "%s", BAD[i]);
         cr_expect(strncmp(mcv_error_message(), "bad.json: line 2, column ", 25) == 0, "%s", mcv_error_message());
         cr_expect_null(root.value);
     }
+}
+
+/* transformers writes the integer 10^30 rounded to a double. */
+Test(json, integers_beyond_64_bits_are_reals) {
+    mcv_json root = parse("{\"big\": 1000000000000000019884624838656, \"negative\": -9223372036854775809, \"i\": 7,"
+                          "\"d\": 1.00000000000000000000000, \"s\": \"\\\"99999999999999999999\", \"last\": "
+                          "9223372036854775807}");
+    cr_expect_eq(json_real_value(mcv_json_member(&root, "big").value), 1e30);
+    cr_expect_eq(json_real_value(mcv_json_member(&root, "negative").value), -0x1p63);
+    cr_expect_eq(json_integer_value(mcv_json_member(&root, "i").value), 7);
+    cr_expect_eq(json_real_value(mcv_json_member(&root, "d").value), 1.0);
+    cr_expect_str_eq(json_string_value(mcv_json_member(&root, "s").value), "\"99999999999999999999");
+    cr_expect_eq(json_integer_value(mcv_json_member(&root, "last").value), INT64_MAX);
+    mcv_json_free(&root);
 }
 
 Test(json, every_truncation_is_refused) {
