@@ -13,7 +13,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 WARNINGS += $(if $(findstring gcc,$(CC)),-Wno-format-truncation)
 CFLAGS := -std=c11 -g -pthread -ffp-contract=off $(WARNINGS)
 LDFLAGS := -pthread
-LDLIBS := -ljansson -ljpeg -lwebp -lxxhash -lm
+LDLIBS := -ljansson -ljpeg -lpng -lwebp -lwebpdemux -lxxhash -lm
 
 CFLAGS_release := -O3
 CFLAGS_debug := -O0

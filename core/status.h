@@ -25,7 +25,8 @@ const char *mcv_error_source(void);
 /* The program's exit code for a status. */
 int mcv_exit_code(mcv_status status);
 
-#define MCV_FAIL(status, ...) mcv_fail((status), __FILE__, __LINE__, __VA_ARGS__)
+/* The comma lets the compiler see which status it is, so that it does not take results for used when there are none. */
+#define MCV_FAIL(status, ...) (mcv_fail((status), __FILE__, __LINE__, __VA_ARGS__), (status))
 #define MCV_FAIL_MEMORY(bytes) MCV_FAIL(MCV_NO_MEMORY, "out of memory (%zu bytes asked for)", (size_t)(bytes))
 
 /* Returns from the calling function when `call` fails. */

@@ -4,7 +4,7 @@
 # usage: tests/install_deps.sh [PACKAGE...]   (with names: those instead)
 set -euo pipefail
 
-packages=(gcc clang make clang-format libclang-rt-14-dev libjansson-dev libjpeg62-turbo-dev libwebp-dev libstb-dev
+packages=(gcc clang make clang-format libclang-rt-14-dev libjansson-dev libjpeg62-turbo-dev libwebp-dev libpng-dev
           libxxhash-dev libcriterion-dev)
 [ $# -eq 0 ] || packages=("$@")
 

@@ -10,12 +10,19 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
 PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 RUN_TESTS := BUILD=$(BUILD) PROGRAM=$(PROGRAM) CC=$(CC) MODE=$(MODE) tests/run_tests.sh
 
+# Small programs that the comparisons in tests/live run.
+TOOLS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/tools/*.c)))
+
+$(BUILD)/tests/tools/%: $(OBJ)/tests/tools/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $(BUILD)/tests/race_%: $(OBJ)/tests/race_%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .PHONY: tests
-tests: $(PROGRAM) $(CRITERION_TESTS) $(RACES) ## Build the tests
+tests: $(PROGRAM) $(CRITERION_TESTS) $(RACES) $(TOOLS) ## Build the tests
 
 .PHONY: test
 test: deps ## Build and run every test that needs no Python
