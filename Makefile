@@ -79,6 +79,10 @@ $(BUILD)/bench/%: $(OBJ)/bench/%.o $(LIBRARY)
 deps: ## Install the Debian packages that are missing
 	@tests/install_deps.sh
 
+.PHONY: print-libraries
+print-libraries:
+	@echo $(LDLIBS) -pthread
+
 .PHONY: clean
 clean: ## Remove every build
 	rm -rf build

@@ -13,6 +13,7 @@
 #define VERSION "0.1.0"
 
 static const mcv_command *const COMMANDS[] = {
+    &mcv_chat_command,
     &mcv_diff_command,
     &mcv_tokenize_command,
     &mcv_detokenize_command,

@@ -1,0 +1,345 @@
+/* minicpmv chat: one answer, or a session that goes on line by line. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "core/buffer.h"
+#include "core/log.h"
+#include "ref/configuration_minicpm.h"
+
+/* A message of the session with what it owns. */
+typedef struct turn {
+    const char *role;
+    mcv_part *parts; /* images first, then the text */
+    int num_parts;
+    mcv_image *images; /* [num_parts - 1] */
+    char *text;
+} turn;
+
+typedef struct session {
+    mcv_model *model;
+    mcv_prompt_options prompt_options;
+    mcv_generation_options generation_options;
+    turn *turns;
+    size_t num_turns, turn_capacity;
+    char **pending; /* image files for the next question */
+    size_t num_pending, pending_capacity;
+    bool json, stream, show_progress;
+    int vision_layers, text_layers; /* of the model, for progress */
+} session;
+
+/* ---- Turns -------------------------------------------------------------------------------------------------- */
+
+static void turn_free(turn *self) {
+    for (int i = 0; self->images && i < self->num_parts - 1; i++)
+        mcv_image_free(&self->images[i]);
+    free(self->images);
+    free(self->parts);
+    free(self->text);
+    *self = (turn){0};
+}
+
+static mcv_status turn_fill(turn *self, const char *role, char *const *image_files, size_t num_images,
+                            const char *text) {
+    self->role = role;
+    self->num_parts = (int)num_images + 1;
+    MCV_TRY(MCV_NEW(&self->parts, num_images + 1));
+    MCV_TRY(MCV_NEW(&self->images, num_images));
+    MCV_TRY(mcv_strdup(&self->text, text));
+    for (size_t i = 0; i < num_images; i++) {
+        MCV_TRY(mcv_image_load(image_files[i], &self->images[i]));
+        self->parts[i].image = &self->images[i];
+    }
+    self->parts[num_images].text = self->text;
+    return MCV_OK;
+}
+
+static mcv_status add_turn(session *self, const char *role, char *const *image_files, size_t num_images,
+                           const char *text) {
+    turn added = {0};
+    mcv_status status = turn_fill(&added, role, image_files, num_images, text);
+    if (status == MCV_OK)
+        status = MCV_GROW(&self->turns, &self->turn_capacity, self->num_turns + 1);
+    if (status != MCV_OK) {
+        turn_free(&added);
+        return status;
+    }
+    self->turns[self->num_turns++] = added;
+    return MCV_OK;
+}
+
+static void drop_turns(session *self, size_t keep) {
+    while (self->num_turns > keep)
+        turn_free(&self->turns[--self->num_turns]);
+}
+
+static mcv_status add_pending(session *self, const char *image_file) {
+    MCV_TRY(MCV_GROW(&self->pending, &self->pending_capacity, self->num_pending + 1));
+    MCV_TRY(mcv_strdup(&self->pending[self->num_pending], image_file));
+    self->num_pending++;
+    return MCV_OK;
+}
+
+static void drop_pending(session *self) {
+    while (self->num_pending > 0)
+        free(self->pending[--self->num_pending]);
+}
+
+static void session_free(session *self) {
+    drop_turns(self, 0);
+    free(self->turns);
+    drop_pending(self);
+    free(self->pending);
+    mcv_model_close(self->model);
+}
+
+/* ---- Answering ---------------------------------------------------------------------------------------------- */
+
+/* A layer's output is a step of progress: "vpm.encoder.layers.3" or "llm.model.layers.3", with nothing behind it but
+ * the number of the encoder's batch. */
+static mcv_status watch_layers(void *context, const char *name, const mcv_tensor *output) {
+    (void)output;
+    const session *self = context;
+    unsigned layer;
+    int end = 0;
+    if (sscanf(name, "vpm.encoder.layers.%u%n", &layer, &end) == 1 && (name[end] == 0 || name[end] == '#'))
+        mcv_log_progress("looking: layer", layer + 1, (uint64_t)self->vision_layers);
+    else if (sscanf(name, "llm.model.layers.%u%n", &layer, &end) == 1 && name[end] == 0)
+        mcv_log_progress("reading: layer", layer + 1, (uint64_t)self->text_layers);
+    else if (strcmp(name, "llm.lm_head") == 0)
+        mcv_log_progress_end();
+    return MCV_OK;
+}
+
+static mcv_status print_text(const char *text, size_t size) {
+    if (fwrite(text, 1, size, stdout) != size || fflush(stdout) != 0)
+        return MCV_FAIL(MCV_BAD_INPUT, "standard output cannot be written: %s", strerror(errno));
+    return MCV_OK;
+}
+
+static mcv_status print_piece(void *context, int row, const char *text, size_t size) {
+    (void)context;
+    (void)row;
+    mcv_log_progress_end();
+    return print_text(text, size);
+}
+
+static mcv_status print_answer(const session *self, const char *answer) {
+    if (self->json) {
+        json_t *object = json_pack("{s:s}", "answer", answer);
+        char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+        json_decref(object);
+        if (!text)
+            return MCV_FAIL_MEMORY(strlen(answer));
+        mcv_status status = print_text(text, strlen(text));
+        free(text);
+        MCV_TRY(status);
+    } else if (!self->stream) {
+        MCV_TRY(print_text(answer, strlen(answer)));
+    }
+    return print_text("\n", 1);
+}
+
+/* Answers the turns so far and adds the answer to them. */
+static mcv_status answer(session *self) {
+    mcv_observer observer = {.context = self};
+    mcv_message *messages;
+    char *text;
+    if (self->show_progress)
+        observer.tap = watch_layers;
+    if (self->stream)
+        observer.text = print_piece;
+    MCV_TRY(MCV_NEW(&messages, self->num_turns));
+    for (size_t i = 0; i < self->num_turns; i++)
+        messages[i] = (mcv_message){self->turns[i].role, self->turns[i].parts, self->turns[i].num_parts};
+    mcv_conversation conversation = {.messages = messages, .num_messages = (int)self->num_turns};
+    mcv_status status =
+        mcv_chat(self->model, &conversation, 1, &self->prompt_options, &self->generation_options, &observer, &text);
+    free(messages);
+    MCV_TRY(status);
+    status = print_answer(self, text);
+    if (status == MCV_OK)
+        status = add_turn(self, "assistant", NULL, 0, text);
+    mcv_free(text);
+    return status;
+}
+
+/* A question with the images that wait for it. When it cannot be answered, the session is as it was before. */
+static mcv_status ask(session *self, const char *question) {
+    size_t before = self->num_turns;
+    mcv_status status = add_turn(self, "user", self->pending, self->num_pending, question);
+    drop_pending(self);
+    if (status == MCV_OK)
+        status = answer(self);
+    if (status != MCV_OK)
+        drop_turns(self, before);
+    return status;
+}
+
+/* ---- The interactive session -------------------------------------------------------------------------------- */
+
+static const char SESSION_HELP[] = "A line is a question. Commands:\n"
+                                   "  /image FILE  show an image with the next question\n"
+                                   "  /reset       forget the conversation\n"
+                                   "  /help        print this\n"
+                                   "  /quit        leave (or end of input)\n";
+
+static mcv_status session_command(session *self, const char *line, bool *quit) {
+    if (strncmp(line, "/image ", 7) == 0)
+        return add_pending(self, line + 7);
+    if (strcmp(line, "/reset") == 0) {
+        drop_turns(self, 0);
+        drop_pending(self);
+    } else if (strcmp(line, "/help") == 0) {
+        fputs(SESSION_HELP, stderr);
+    } else if (strcmp(line, "/quit") == 0) {
+        *quit = true;
+    } else {
+        return MCV_FAIL(MCV_USAGE, "no such command: %s (/help lists them)", line);
+    }
+    return MCV_OK;
+}
+
+/* At a terminal an error is shown and the session goes on; in a pipe it ends the program. */
+static mcv_status converse(session *self) {
+    bool terminal = isatty(STDIN_FILENO) != 0, quit = false;
+    char *line = NULL;
+    size_t capacity = 0;
+    mcv_status status = MCV_OK;
+    if (terminal)
+        fputs(SESSION_HELP, stderr);
+    while (!quit && status == MCV_OK) {
+        if (terminal)
+            fputs("> ", stderr);
+        ssize_t length = getline(&line, &capacity, stdin);
+        if (length < 0)
+            break;
+        if (length > 0 && line[length - 1] == '\n')
+            line[--length] = 0;
+        if (length == 0)
+            continue;
+        status = line[0] == '/' ? session_command(self, line, &quit) : ask(self, line);
+        mcv_log_progress_end();
+        if (terminal && status != MCV_OK) {
+            fprintf(stderr, "%s\n", mcv_error_message());
+            status = MCV_OK;
+        }
+    }
+    free(line);
+    return status;
+}
+
+/* ---- Options ------------------------------------------------------------------------------------------------ */
+
+static const mcv_option OPTIONS[] = {
+    {'m', "model", "FOLDER", "the model, in Hugging Face layout"},
+    {'i', "image", "FILE", "an image for the first question; may be given several times"},
+    {'p', "prompt", "TEXT", "the question; without it, a session that reads questions line by line"},
+    {0, "system", "TEXT", "a system prompt"},
+    {0, "thinking", NULL, "deep thinking: the answer begins with a chain of thought"},
+    {0, "no-sampling", NULL, "beam search with 3 beams instead of sampling; with --num-beams 1, greedy"},
+    {0, "seed", "N", "of sampling (default 0): the same seed gives the same answer"},
+    {0, "max-new-tokens", "N", "the answer's largest length (default 2048)"},
+    {0, "min-new-tokens", "N", "the answer's smallest length (default 0)"},
+    {0, "num-beams", "N", "beams of the search"},
+    {0, "temperature", "X", "of sampling"},
+    {0, "top-k", "N", "sample among the N likeliest tokens; 0: among all"},
+    {0, "top-p", "X", "sample among the likeliest tokens that together have probability X"},
+    {0, "min-p", "X", "sample among tokens at least X times as likely as the likeliest"},
+    {0, "repetition-penalty", "X", "above 1: against repeating tokens of the answer"},
+    {0, "length-penalty", "X", "of beam search"},
+    {0, "max-inp-length", "N", "prompt tokens kept (default 16384); 0: all"},
+    {0, "max-slice-nums", "N", "slices that an image is cut into at most (default: the model's)"},
+    {0, "use-image-id", "0|1", "number the images (default: the model's)"},
+    {0, "fix-token-zero", NULL, "treat \"!\" like other tokens; HF masks it in prompts and drops it from answers"},
+    {0, "pillow", "VERSION", "whose image resizing to follow (default 13.0.0)"},
+    {0, "no-stream", NULL, "print the answer when it is complete"},
+    {0},
+};
+
+static mcv_status read_prompt_options(const mcv_arguments *arguments, mcv_prompt_options *options) {
+    *options = mcv_prompt_options_default();
+    options->system_prompt = mcv_option_value(arguments, "system");
+    options->enable_thinking = mcv_option_count(arguments, "thinking") > 0;
+    MCV_TRY(mcv_option_int(arguments, "max-inp-length", 0, 1 << 24, &options->max_inp_length));
+    MCV_TRY(mcv_option_int(arguments, "max-slice-nums", 1, 1 << 10, &options->max_slice_nums));
+    return mcv_option_int(arguments, "use-image-id", 0, 1, &options->use_image_id);
+}
+
+/* The preset of chat(), and over it what the command line says. */
+static mcv_status read_generation_options(const mcv_arguments *arguments, const mcv_model *model, int enable_thinking,
+                                          mcv_generation_options *options) {
+    int sampling = mcv_option_count(arguments, "no-sampling") == 0, seed = 0;
+    *options = mcv_generation_options_preset(model, sampling, enable_thinking);
+    MCV_TRY(mcv_option_int(arguments, "seed", 0, 0x7fffffff, &seed));
+    options->seed = (uint64_t)seed;
+    MCV_TRY(mcv_option_int(arguments, "max-new-tokens", 1, 1 << 24, &options->max_new_tokens));
+    MCV_TRY(mcv_option_int(arguments, "min-new-tokens", 0, 1 << 24, &options->min_new_tokens));
+    MCV_TRY(mcv_option_int(arguments, "num-beams", 1, 1 << 10, &options->num_beams));
+    MCV_TRY(mcv_option_double(arguments, "temperature", 1e-6, 1e6, &options->temperature));
+    MCV_TRY(mcv_option_int(arguments, "top-k", 0, 1 << 24, &options->top_k));
+    MCV_TRY(mcv_option_double(arguments, "top-p", 0, 1, &options->top_p));
+    MCV_TRY(mcv_option_double(arguments, "min-p", 0, 1, &options->min_p));
+    MCV_TRY(mcv_option_double(arguments, "repetition-penalty", 1e-6, 1e6, &options->repetition_penalty));
+    return mcv_option_double(arguments, "length-penalty", -1e6, 1e6, &options->length_penalty);
+}
+
+/* Options that would have no effect are refused rather than passed over. */
+static mcv_status refuse_idle_options(const mcv_arguments *arguments, const mcv_generation_options *options) {
+    static const char *const OF_SAMPLING[] = {"seed", "temperature", "top-k", "top-p", "min-p"};
+    for (size_t i = 0; i < sizeof OF_SAMPLING / sizeof *OF_SAMPLING; i++)
+        if (!options->do_sample && mcv_option_count(arguments, OF_SAMPLING[i]))
+            return MCV_FAIL(MCV_USAGE, "--%s has no effect with --no-sampling", OF_SAMPLING[i]);
+    if (options->num_beams == 1 && mcv_option_count(arguments, "length-penalty"))
+        return MCV_FAIL(MCV_USAGE, "--length-penalty has no effect without beam search (--num-beams)");
+    return MCV_OK;
+}
+
+static mcv_status open_session(session *self, const mcv_arguments *arguments) {
+    const char *folder;
+    MiniCPMVConfig config;
+    mcv_model_options model_options = mcv_model_options_default();
+    MCV_TRY(mcv_option_required(arguments, "model", &folder));
+    MCV_TRY(read_prompt_options(arguments, &self->prompt_options));
+    model_options.threads = arguments->threads;
+    model_options.fix_token_zero = mcv_option_count(arguments, "fix-token-zero") > 0;
+    model_options.pillow_version = mcv_option_value(arguments, "pillow");
+    MCV_TRY(MiniCPMVConfig_from_pretrained(&config, folder));
+    self->vision_layers = config.vision_config.num_hidden_layers - (config.drop_vision_last_layer ? 1 : 0);
+    self->text_layers = config.num_hidden_layers;
+    MCV_TRY(mcv_model_open(folder, &model_options, &self->model));
+    MCV_TRY(read_generation_options(arguments, self->model, self->prompt_options.enable_thinking,
+                                    &self->generation_options));
+    MCV_TRY(refuse_idle_options(arguments, &self->generation_options));
+    self->json = arguments->json;
+    self->stream = !arguments->json && mcv_option_count(arguments, "no-stream") == 0;
+    self->show_progress = !arguments->quiet && isatty(STDERR_FILENO);
+    for (int i = 0; i < arguments->num_given; i++)
+        if (strcmp(arguments->given[i].name, "image") == 0)
+            MCV_TRY(add_pending(self, arguments->given[i].value));
+    return MCV_OK;
+}
+
+static mcv_status run(const mcv_arguments *arguments) {
+    session self = {0};
+    const char *prompt = mcv_option_value(arguments, "prompt");
+    mcv_status status = open_session(&self, arguments);
+    if (status == MCV_OK)
+        status = prompt ? ask(&self, prompt) : converse(&self);
+    session_free(&self);
+    return status;
+}
+
+const mcv_command mcv_chat_command = {
+    .name = "chat",
+    .summary = "answer questions about images, or just talk",
+    .operands = "",
+    .details = "Prints the answer while it is written. Without -p it reads questions line by line and keeps the\n"
+               "conversation; /help lists what else it understands. Sampling, beams and penalties are those of the\n"
+               "Hugging Face model's chat() unless given here.\n",
+    .options = OPTIONS,
+    .run = run,
+};
