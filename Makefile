@@ -20,7 +20,8 @@ CFLAGS_debug := -O0
 CFLAGS_asan := -O1 -fsanitize=address -fno-omit-frame-pointer
 CFLAGS_ubsan := -O1 -fsanitize=undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -O1 -fsanitize=thread
-CFLAGS += $(CFLAGS_$(MODE))
+# Sanitizers hide from gcc that a variable is set.
+CFLAGS += $(CFLAGS_$(MODE)) $(if $(findstring gcc,$(CC)),$(if $(filter %san,$(MODE)),-Wno-maybe-uninitialized))
 LDFLAGS += $(CFLAGS_$(MODE))
 
 LIBRARY_FOLDERS := core formats ref video simd blas api
