@@ -17,6 +17,7 @@ static const mcv_command *const COMMANDS[] = {
     &mcv_diff_command,
     &mcv_tokenize_command,
     &mcv_detokenize_command,
+    &mcv_preprocess_command,
     &mcv_synth_command,
     NULL,
 };
