@@ -3,16 +3,19 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "cli/junit.h"
+
 static const char NOTHING_COMPARED[] = "nothing was compared";
 
-mcv_status mcv_report_start(mcv_report *report, bool json) {
-    *report = (mcv_report){.json = json, .tensors = json_array(), .texts = json_array()};
+mcv_status mcv_report_start(mcv_report *report, bool json, const char *junit) {
+    *report = (mcv_report){.json = json, .junit = junit, .tensors = json_array(), .texts = json_array()};
     return report->tensors && report->texts ? MCV_OK : MCV_FAIL_MEMORY(0);
 }
 
 void mcv_report_free(mcv_report *report) {
     json_decref(report->tensors);
     json_decref(report->texts);
+    mcv_buffer_free(&report->suites);
     mcv_buffer_free(&report->first_name);
     mcv_buffer_free(&report->first_place);
     *report = (mcv_report){0};
@@ -103,6 +106,8 @@ mcv_status mcv_report_case(mcv_report *report, const char *case_name, const mcv_
     }
     if (!report->json)
         print_table(case_name, comparison);
+    if (report->junit)
+        MCV_TRY(mcv_junit_add_case(&report->suites, case_name, comparison));
     const mcv_comparison_row *first = mcv_comparison_first_failure(comparison);
     if (first || mcv_comparison_count(comparison) == 0)
         return note_failure(report, case_name, first);
@@ -125,6 +130,8 @@ static mcv_status print_json(mcv_report *report) {
 mcv_status mcv_report_finish(mcv_report *report) {
     bool differs = report->failed > 0 || report->cases == 0;
     const char *place = report->first_place.size ? mcv_buffer_text(&report->first_place) : NOTHING_COMPARED;
+    if (report->junit)
+        MCV_TRY(mcv_junit_write(&report->suites, report->junit));
     if (report->json)
         MCV_TRY(print_json(report));
     else if (differs)
