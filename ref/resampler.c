@@ -204,12 +204,12 @@ static mcv_status group_keys(const Run *run, const Resampler *self, const PosEmb
 
 /* HF gives the tap [num_queries, num_groups, embed_dim], except where groups are attended to one at a time: then the
  * first group's alone. out: [num_groups, num_queries, embed_dim]. */
-static mcv_status show_attn(const Run *run, const Resampler *self, const Tensor *out, bool one_by_one) {
+static mcv_status show_attn(const Run *run, const Resampler *self, const Tensor *out) {
     if (!run->tap)
         return MCV_OK;
     int64_t groups = out->shape[0], queries = out->shape[1], dim = out->shape[2];
     Tensor first = Tensor_view(out, 2, queries, dim, 0, 0), permuted;
-    if (one_by_one)
+    if (!self->batch_infer)
         return Run_output(run, self->attn.name, &first);
     mcv_arena_mark mark = mcv_arena_save(run->arena);
     Tensor shape = Tensor_view(out, 3, queries, groups, dim, 0);
@@ -262,7 +262,7 @@ mcv_status Resampler_forward(const Run *run, const Resampler *self, const Tensor
         start += groups[g].count;
     }
     MCV_TRY(Linear_forward(run, &self->attn.out_proj, &context, &attended));
-    MCV_TRY(show_attn(run, self, &attended, !self->batch_infer));
+    MCV_TRY(show_attn(run, self, &attended));
 
     MCV_TRY(LayerNorm_forward(run, &self->ln_post, &attended, &post));
     Tensor result;
