@@ -40,7 +40,11 @@ static mcv_status load(MiniCPMV *self, const char *folder) {
         status = init_vision_module(self, &weights);
     if (status == MCV_OK)
         status = init_resampler(self, &weights);
-    return status == MCV_OK ? status : mcv_fail_context(status, "%s", folder);
+    if (status == MCV_OK)
+        return status;
+    const char *missing = self->config.missing_keys;
+    return missing[0] ? mcv_fail_context(status, "%s (config.json has no %s)", folder, missing)
+                      : mcv_fail_context(status, "%s", folder);
 }
 
 mcv_status MiniCPMV_from_pretrained(MiniCPMV **model, const char *folder, mcv_pool *pool) {
