@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/json_output.h"
 #include "cli/run_case.h"
 #include "core/log.h"
 #include "core/threads.h"
@@ -137,15 +138,11 @@ static mcv_status write_dump(const MiniCPMV *model, const mcv_golden_case *golde
     return status;
 }
 
-static void print_outcome(const char *path, size_t tensors, bool json) {
-    if (!json) {
-        printf("%s: %zu tensors\n", path, tensors);
-        return;
-    }
-    json_t *object = json_pack("{s:s, s:I}", "file", path, "tensors", (json_int_t)tensors);
-    json_dumpf(object, stdout, 0);
-    putchar('\n');
-    json_decref(object);
+static mcv_status print_outcome(const char *path, size_t tensors, bool json) {
+    if (json)
+        return mcv_json_print(json_pack("{s:s, s:I}", "file", path, "tensors", (json_int_t)tensors));
+    printf("%s: %zu tensors\n", path, tensors);
+    return MCV_OK;
 }
 
 static mcv_status run(const mcv_arguments *arguments) {
@@ -160,7 +157,7 @@ static mcv_status run(const mcv_arguments *arguments) {
     MCV_TRY_GOTO(status, done, mcv_pool_create(&pool, arguments->threads));
     MCV_TRY_GOTO(status, done, open_model(arguments, &golden_case, pool, &model));
     MCV_TRY_GOTO(status, done, write_dump(model, &golden_case, output, &tensors));
-    print_outcome(output, tensors, arguments->json);
+    status = print_outcome(output, tensors, arguments->json);
 done:
     MiniCPMV_free(model);
     mcv_pool_free(pool);

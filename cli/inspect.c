@@ -2,10 +2,10 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "cli/cli.h"
-#include "core/buffer.h"
+#include "cli/json_output.h"
+#include "core/file.h"
 #include "core/log.h"
 #include "formats/hash.h"
 #include "formats/safetensors.h"
@@ -130,13 +130,8 @@ static mcv_status hash_tensors(inspection *self) {
     return MCV_OK;
 }
 
-static bool is_folder(const char *path) {
-    struct stat about;
-    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
-}
-
 static mcv_status look(inspection *self, bool hash) {
-    self->is_model = is_folder(self->path);
+    self->is_model = mcv_path_is_folder(self->path);
     self->problems = json_array();
     self->unexpected = json_array();
     if (self->is_model)
@@ -236,35 +231,28 @@ static json_t *tensor_to_json(const inspection *self, size_t index) {
     mcv_tensor tensor = mcv_safetensors_at(self->file, index);
     size_t bytes;
     mcv_tensor_bytes(&tensor, &bytes);
-    json_t *shape = json_array();
-    for (int axis = 0; axis < tensor.rank; axis++)
-        json_array_append_new(shape, json_integer(tensor.shape[axis]));
-    json_t *object = json_pack("{s:s, s:s, s:o, s:I}", "name", mcv_safetensors_name(self->file, index), "dtype",
-                               mcv_dtype_name(tensor.dtype), "shape", shape, "bytes", (json_int_t)bytes);
+    json_t *object =
+        json_pack("{s:s, s:s, s:o, s:I}", "name", mcv_safetensors_name(self->file, index), "dtype",
+                  mcv_dtype_name(tensor.dtype), "shape", mcv_json_shape(&tensor), "bytes", (json_int_t)bytes);
     if (self->hashes)
-        json_object_set_new(object, "xxh3_128", json_string(self->hashes[index].xxh3_128));
+        mcv_json_set(&object, "xxh3_128", json_string(self->hashes[index].xxh3_128));
     return object;
 }
 
 static mcv_status print_json(const inspection *self) {
     json_t *components = json_object(), *tensors = json_array();
     for (int i = 0; i < NUM_COMPONENTS; i++)
-        json_object_set_new(components, COMPONENTS[i], totals_to_json(&self->components[i]));
+        mcv_json_set(&components, COMPONENTS[i], totals_to_json(&self->components[i]));
     for (size_t i = 0; i < mcv_safetensors_count(self->file); i++)
-        json_array_append_new(tensors, tensor_to_json(self, i));
+        mcv_json_append(&tensors, tensor_to_json(self, i));
     json_t *report =
         json_pack("{s:s, s:o, s:o, s:o, s:O, s:O}", "path", self->path, "all", totals_to_json(&self->all), "components",
                   components, "tensors", tensors, "unexpected", self->unexpected, "problems", self->problems);
-    if (report && self->is_model) {
-        json_object_set_new(report, "config", config_to_json(&self->config));
-        json_object_set_new(report, "tokenizer_size", json_integer(self->tokenizer_size));
+    if (self->is_model) {
+        mcv_json_set(&report, "config", config_to_json(&self->config));
+        mcv_json_set(&report, "tokenizer_size", json_integer(self->tokenizer_size));
     }
-    if (!report)
-        return MCV_FAIL(MCV_NO_MEMORY, "out of memory for the report");
-    json_dumpf(report, stdout, 0);
-    putchar('\n');
-    json_decref(report);
-    return MCV_OK;
+    return mcv_json_print(report);
 }
 
 /* ---- The command ----------------------------------------------------------------------------------------------- */

@@ -143,6 +143,21 @@ Test(golden_case, errors_name_the_place) {
     expect_failure("{" HELLO ", \"use_image_id\": 1}", "use_image_id: expected true or false");
 }
 
+Test(golden_case, a_case_that_is_cut_anywhere_is_damaged) {
+    static const char WHOLE[] =
+        "{\"conversations\": [[{\"role\": \"user\", \"content\": [{\"type\": \"image\", \"path\": \"dot.ppm\"},"
+        "{\"type\": \"text\", \"text\": \"\\u00e4\"}]}]], \"temporal_ids\": [[[0]]],"
+        "\"generate\": [{\"name\": \"a\", \"num_beams\": 3}]}";
+    mcv_golden_case c = load_good(WHOLE);
+    mcv_golden_case_free(&c);
+    char cut[sizeof WHOLE];
+    for (size_t size = 0; size + 1 < sizeof WHOLE; size++) {
+        memcpy(cut, WHOLE, size);
+        cut[size] = 0;
+        expect_failure(cut, "case.json");
+    }
+}
+
 Test(golden_case, decoding_settings_that_would_change_the_answer_unseen) {
     expect_failure("{" HELLO ", \"generate\": [{}]}", "generate[0].name: expected a value");
     expect_failure("{" HELLO ", \"generate\": [{\"name\": \"a\", \"typical_p\": 0.5}]}", "generate[0].typical_p");
