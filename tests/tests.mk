@@ -47,6 +47,28 @@ asan ubsan tsan: ## Run the tests under a sanitizer
 clang: ## Build with clang and run the tests
 	@$(MAKE) --no-print-directory test CC=clang
 
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/*.c)))
+FUZZ_SECONDS ?= 60
+
+$(BUILD)/tests/fuzz/%: $(OBJ)/tests/fuzz/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call shown,LINK)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+.PHONY: fuzz
+fuzz: deps ## Feed damaged files to the readers, FUZZ_SECONDS=60 each (clang with libFuzzer)
+	@$(MAKE) --no-print-directory $(PARALLEL) CC=clang MODE=fuzz run-fuzzers
+
+# New inputs are kept beside the fuzzer; fixtures of the same name are where it starts from.
+.PHONY: run-fuzzers
+run-fuzzers: $(FUZZERS)
+	@for fuzzer in $^; do \
+	    seeds=tests/fixtures/$$(basename $$fuzzer | sed 's/^fuzz_//')s; \
+	    mkdir -p $$fuzzer.corpus; \
+	    echo "== $$fuzzer"; \
+	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=30 -rss_limit_mb=4096 -verbosity=0 \
+	        -artifact_prefix=$$fuzzer- $$fuzzer.corpus $$(ls -d $$seeds 2>/dev/null) || exit 1; \
+	done
+
 .PHONY: test-live
 test-live: deps ## Compare with the Python originals (makes .venv; HF_CODE=DIR: the model's Python files)
 	@$(BUILD_TESTS); BUILD=$(BUILD) PROGRAM=$(PROGRAM) tests/run_live.sh --build-status $$status
