@@ -360,7 +360,8 @@ mcv_status mcv_comparison_finish(mcv_comparison *comparison) {
         row->golden = mcv_safetensors_at(comparison->golden, i);
         snprintf(row->problem, sizeof row->problem, "missing");
     }
-    qsort(comparison->rows, comparison->num_rows, sizeof *comparison->rows, compare_rows);
+    if (comparison->num_rows > 0) /* qsort takes no NULL */
+        qsort(comparison->rows, comparison->num_rows, sizeof *comparison->rows, compare_rows);
     return MCV_OK;
 }
 
