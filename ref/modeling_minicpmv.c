@@ -32,6 +32,7 @@ static mcv_status find_terminators(MiniCPMV *self, const char *folder) {
 static mcv_status load(MiniCPMV *self, const char *folder) {
     MCV_TRY(MiniCPMVConfig_from_pretrained(&self->config, folder));
     MCV_TRY(MiniCPMVProcessor_from_pretrained(&self->processor, folder));
+    MCV_TRY(chat_template_check(folder));
     MCV_TRY(find_terminators(self, folder));
     MCV_TRY(mcv_safetensors_open(folder, &self->weights));
     Weights weights = {self->weights, &self->arena};
