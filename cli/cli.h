@@ -90,6 +90,7 @@ extern const mcv_command mcv_detokenize_command;
 extern const mcv_command mcv_diff_command;
 extern const mcv_command mcv_dump_command;
 extern const mcv_command mcv_inspect_command;
+extern const mcv_command mcv_preprocess_command;
 extern const mcv_command mcv_verify_command;
 extern const mcv_command mcv_tokenize_command;
 extern const mcv_command mcv_synth_command;
