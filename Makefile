@@ -1,6 +1,6 @@
 # minicpmv: `make help` lists the targets.
 #
-# MODE=release|debug|asan|ubsan|tsan|fuzz   CC=gcc|clang
+# MODE=release|debug|asan|ubsan|tsan   CC=gcc|clang
 MODE ?= release
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 # build/ for the default, else a folder in it: build/asan, build/clang, build/clang-asan.
@@ -15,18 +15,26 @@ CFLAGS := -std=c11 -g -pthread -ffp-contract=off $(WARNINGS)
 LDFLAGS := -pthread
 LDLIBS := -ljansson -ljpeg -lpng -lwebp -lwebpdemux -lxxhash -lm
 
+# FFmpeg's libraries, for videos, where they are installed. `make LIBAV=` builds without them.
+LIBAV_PACKAGES := libavformat libavcodec libswscale libavutil
+ifeq ($(origin LIBAV),undefined)
+LIBAV := $(shell pkg-config --exists $(LIBAV_PACKAGES) 2>/dev/null && echo yes)
+endif
+LIBAV_SOURCES := video/video_libav.c video/libav_index.c video/libav_rgb.c
+CPPFLAGS += $(if $(LIBAV),$(shell pkg-config --cflags $(LIBAV_PACKAGES)))
+LDLIBS := $(if $(LIBAV),$(shell pkg-config --libs $(LIBAV_PACKAGES))) $(LDLIBS)
+
 CFLAGS_release := -O3
 CFLAGS_debug := -O0
 CFLAGS_asan := -O1 -fsanitize=address -fno-omit-frame-pointer
 CFLAGS_ubsan := -O1 -fsanitize=undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -O1 -fsanitize=thread
-CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
-# Sanitizers hide from gcc that a variable is set.
-CFLAGS += $(CFLAGS_$(MODE)) $(if $(findstring gcc,$(CC)),$(if $(filter %san,$(MODE)),-Wno-maybe-uninitialized))
+CFLAGS += $(CFLAGS_$(MODE))
 LDFLAGS += $(CFLAGS_$(MODE))
 
 LIBRARY_FOLDERS := core formats ref video simd blas api
 LIBRARY_SOURCES := $(sort $(foreach folder,$(LIBRARY_FOLDERS),$(shell find $(folder) -name '*.c' 2>/dev/null)))
+LIBRARY_SOURCES := $(filter-out $(if $(LIBAV),video/libav_missing.c,$(LIBAV_SOURCES)),$(LIBRARY_SOURCES))
 CLI_SOURCES := $(sort $(wildcard cli/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/test_*.c))
 BENCH_SOURCES := $(sort $(wildcard bench/bench_*.c))

@@ -312,12 +312,6 @@ static bool read_command(rle_reader *rle) {
     }
 }
 
-static void put_indexed_pixels(const bmp_header *header, const uint8_t *pixels, mcv_image *image) {
-    for (size_t y = 0; y < header->height; y++, pixels += header->width)
-        for (size_t x = 0; x < header->width; x++)
-            mcv_image_put(image_row(header, image, y) + 3 * x, header->palette[pixels[x]]);
-}
-
 static mcv_status read_runs(const mcv_image_file *file, const bmp_header *header, mcv_image *image) {
     rle_reader rle = {.file = file,
                       .offset = header->offset,
@@ -329,11 +323,11 @@ static mcv_status read_runs(const mcv_image_file *file, const bmp_header *header
     MCV_TRY(MCV_NEW(&rle.pixels, rle.count));
     while (rle.done < rle.count && read_command(&rle))
         ;
-    bool complete = rle.done == rle.count;
-    if (complete)
-        put_indexed_pixels(header, rle.pixels, image);
+    for (size_t y = 0; y < header->height; y++)
+        for (size_t x = 0; x < header->width; x++)
+            mcv_image_put(image_row(header, image, y) + 3 * x, header->palette[rle.pixels[y * header->width + x]]);
     free(rle.pixels);
-    return complete ? MCV_OK : mcv_image_cut_short(file, rle.offset, "BMP pixels");
+    return rle.done == rle.count ? MCV_OK : mcv_image_cut_short(file, rle.offset, "BMP pixels");
 }
 
 mcv_status mcv_image_decode_bmp(const mcv_image_file *file, mcv_image *image) {

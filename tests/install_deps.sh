@@ -4,8 +4,8 @@
 # usage: tests/install_deps.sh [PACKAGE...]   (with names: those instead)
 set -euo pipefail
 
-packages=(gcc clang make clang-format libclang-rt-14-dev libjansson-dev libjpeg62-turbo-dev libwebp-dev libpng-dev
-          libxxhash-dev libcriterion-dev)
+packages=(gcc clang make pkg-config clang-format libclang-rt-14-dev libjansson-dev libjpeg62-turbo-dev libwebp-dev libpng-dev
+          libxxhash-dev libcriterion-dev libavformat-dev libavcodec-dev libswscale-dev libavutil-dev ffmpeg)
 [ $# -eq 0 ] || packages=("$@")
 
 missing=()
