@@ -1,6 +1,6 @@
 # minicpmv: `make help` lists the targets.
 #
-# MODE=release|debug|asan|ubsan|tsan   CC=gcc|clang
+# MODE=release|debug|asan|ubsan|tsan|fuzz   CC=gcc|clang
 MODE ?= release
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 # build/ for the default, else a folder in it: build/asan, build/clang, build/clang-asan.
@@ -29,7 +29,9 @@ CFLAGS_debug := -O0
 CFLAGS_asan := -O1 -fsanitize=address -fno-omit-frame-pointer
 CFLAGS_ubsan := -O1 -fsanitize=undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -O1 -fsanitize=thread
-CFLAGS += $(CFLAGS_$(MODE))
+CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+# Sanitizers hide from gcc that a variable is set.
+CFLAGS += $(CFLAGS_$(MODE)) $(if $(findstring gcc,$(CC)),$(if $(filter %san,$(MODE)),-Wno-maybe-uninitialized))
 LDFLAGS += $(CFLAGS_$(MODE))
 
 LIBRARY_FOLDERS := core formats ref video simd blas api

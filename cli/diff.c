@@ -59,7 +59,7 @@ static mcv_status run(const mcv_arguments *arguments) {
     if (exact_path)
         MCV_TRY_GOTO(status, done, mcv_safetensors_open(exact_path, &exact));
     MCV_TRY_GOTO(status, done, compare_all(ours, golden, exact, limit, &comparison));
-    MCV_TRY_GOTO(status, done, mcv_report_start(&report, arguments->json));
+    MCV_TRY_GOTO(status, done, mcv_report_start(&report, arguments->json, mcv_option_value(arguments, "junit")));
     MCV_TRY_GOTO(status, done, mcv_report_case(&report, arguments->operands[0], &comparison));
     status = mcv_report_finish(&report);
 done:
@@ -74,6 +74,7 @@ done:
 static const mcv_option OPTIONS[] = {
     {0, "limit", "X", "the most that norm(A - B) / norm(B) may be (default 2e-6)"},
     {0, "exact", "FILE", "an FP64 run: A must be nearer to it than B, as in verify"},
+    {0, "junit", "FILE", "write the results as JUnit's XML, too"},
     {0},
 };
 

@@ -1,54 +1,43 @@
 #include "cli/report.h"
 
-#include <math.h>
 #include <stdio.h>
+
+#include "cli/json_output.h"
+#include "cli/junit.h"
 
 static const char NOTHING_COMPARED[] = "nothing was compared";
 
-mcv_status mcv_report_start(mcv_report *report, bool json) {
-    *report = (mcv_report){.json = json, .tensors = json_array(), .texts = json_array()};
+mcv_status mcv_report_start(mcv_report *report, bool json, const char *junit) {
+    *report = (mcv_report){.json = json, .junit = junit, .tensors = json_array(), .texts = json_array()};
     return report->tensors && report->texts ? MCV_OK : MCV_FAIL_MEMORY(0);
 }
 
 void mcv_report_free(mcv_report *report) {
     json_decref(report->tensors);
     json_decref(report->texts);
+    mcv_buffer_free(&report->suites);
     mcv_buffer_free(&report->first_name);
     mcv_buffer_free(&report->first_place);
     *report = (mcv_report){0};
 }
 
-/* JSON has no NaN and no infinity: null. */
-static json_t *number(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-static json_t *shape_of(const mcv_tensor *tensor) {
-    json_t *shape = json_array();
-    for (int axis = 0; axis < tensor->rank; axis++)
-        json_array_append_new(shape, json_integer(tensor->shape[axis]));
-    return shape;
-}
-
-static mcv_status add_json_row(mcv_report *report, const char *case_name, const mcv_comparison_row *row) {
+static json_t *row_to_json(const char *case_name, const mcv_comparison_row *row) {
     json_t *object = json_pack("{s:s, s:s, s:b}", "case", case_name, "name", row->name, "pass", row->pass);
     if (!row->is_text) {
-        json_object_set_new(object, "dtype", json_string(mcv_dtype_name(row->golden.dtype)));
-        json_object_set_new(object, "shape", shape_of(&row->golden));
-        json_object_set_new(object, "compared", json_integer((json_int_t)row->compared));
-        json_object_set_new(object, "max_abs", number(row->max_abs));
-        json_object_set_new(object, "rel_l2", number(row->rel_l2));
-        json_object_set_new(object, "cosine", number(row->cosine));
+        mcv_json_set(&object, "dtype", json_string(mcv_dtype_name(row->golden.dtype)));
+        mcv_json_set(&object, "shape", mcv_json_shape(&row->golden));
+        mcv_json_set(&object, "compared", json_integer((json_int_t)row->compared));
+        mcv_json_set(&object, "max_abs", mcv_json_number(row->max_abs));
+        mcv_json_set(&object, "rel_l2", mcv_json_number(row->rel_l2));
+        mcv_json_set(&object, "cosine", mcv_json_number(row->cosine));
     }
     if (row->has_exact) {
-        json_object_set_new(object, "exact_rel_l2", number(row->exact_rel_l2));
-        json_object_set_new(object, "golden_exact_rel_l2", number(row->golden_exact_rel_l2));
+        mcv_json_set(&object, "exact_rel_l2", mcv_json_number(row->exact_rel_l2));
+        mcv_json_set(&object, "golden_exact_rel_l2", mcv_json_number(row->golden_exact_rel_l2));
     }
     if (!row->pass)
-        json_object_set_new(object, "problem", json_string(row->problem));
-    if (json_array_append_new(row->is_text ? report->texts : report->tensors, object) != 0)
-        return MCV_FAIL(MCV_NO_MEMORY, "out of memory for the report of %s", row->name);
-    return MCV_OK;
+        mcv_json_set(&object, "problem", json_string(row->problem));
+    return object;
 }
 
 static void print_row(const mcv_comparison_row *row, int name_width, bool has_exact) {
@@ -99,10 +88,13 @@ mcv_status mcv_report_case(mcv_report *report, const char *case_name, const mcv_
         report->rows++;
         report->failed_rows += !comparison->rows[i].pass;
         if (report->json)
-            MCV_TRY(add_json_row(report, case_name, &comparison->rows[i]));
+            mcv_json_append(comparison->rows[i].is_text ? &report->texts : &report->tensors,
+                            row_to_json(case_name, &comparison->rows[i]));
     }
     if (!report->json)
         print_table(case_name, comparison);
+    if (report->junit)
+        MCV_TRY(mcv_junit_add_case(&report->suites, case_name, comparison));
     const mcv_comparison_row *first = mcv_comparison_first_failure(comparison);
     if (first || mcv_comparison_count(comparison) == 0)
         return note_failure(report, case_name, first);
@@ -111,20 +103,16 @@ mcv_status mcv_report_case(mcv_report *report, const char *case_name, const mcv_
 
 static mcv_status print_json(mcv_report *report) {
     const char *first = report->first_name.size ? mcv_buffer_text(&report->first_name) : NULL;
-    json_t *object = json_pack("{s:I, s:I, s:s?, s:O, s:O}", "cases", (json_int_t)report->cases, "failed",
-                               (json_int_t)report->failed, "first_divergence", first, "tensors", report->tensors,
-                               "texts", report->texts);
-    if (!object)
-        return MCV_FAIL(MCV_NO_MEMORY, "out of memory for the report");
-    json_dumpf(object, stdout, 0); /* a write error shows in stdout's state */
-    putchar('\n');
-    json_decref(object);
-    return MCV_OK;
+    return mcv_json_print(json_pack("{s:I, s:I, s:s?, s:O, s:O}", "cases", (json_int_t)report->cases, "failed",
+                                    (json_int_t)report->failed, "first_divergence", first, "tensors", report->tensors,
+                                    "texts", report->texts));
 }
 
 mcv_status mcv_report_finish(mcv_report *report) {
     bool differs = report->failed > 0 || report->cases == 0;
     const char *place = report->first_place.size ? mcv_buffer_text(&report->first_place) : NOTHING_COMPARED;
+    if (report->junit)
+        MCV_TRY(mcv_junit_write(&report->suites, report->junit));
     if (report->json)
         MCV_TRY(print_json(report));
     else if (differs)

@@ -1,4 +1,4 @@
-/* The outcome of comparisons, for people (a table) or for programs (one JSON object). */
+/* The outcome of comparisons, for people (a table), for programs (one JSON object) and for CI services (JUnit). */
 #ifndef MCV_CLI_REPORT_H
 #define MCV_CLI_REPORT_H
 
@@ -9,6 +9,8 @@
 
 typedef struct mcv_report {
     bool json;
+    const char *junit;       /* a file to write; NULL: none */
+    mcv_buffer suites;       /* for JUnit */
     json_t *tensors, *texts; /* for JSON: the rows of all cases */
     size_t cases, failed;    /* counts of cases */
     size_t rows, failed_rows;
@@ -16,14 +18,14 @@ typedef struct mcv_report {
 } mcv_report;
 
 /* Release with mcv_report_free, also after a failure. */
-mcv_status mcv_report_start(mcv_report *report, bool json);
+mcv_status mcv_report_start(mcv_report *report, bool json, const char *junit);
 void mcv_report_free(mcv_report *report);
 
 /* Takes the finished comparison of one case; its table is printed at once. A case in which no tensor element was
  * compared fails. */
 mcv_status mcv_report_case(mcv_report *report, const char *case_name, const mcv_comparison *comparison);
 
-/* Prints the last line or the JSON object. MCV_DIFFERS where a case failed or none was added. */
+/* Prints the last line or the JSON object, writes the JUnit file. MCV_DIFFERS where a case failed or none was added. */
 mcv_status mcv_report_finish(mcv_report *report);
 
 #endif

@@ -64,6 +64,11 @@ bool mcv_file_exists(const char *path) {
     return access(path, R_OK) == 0;
 }
 
+bool mcv_path_is_folder(const char *path) {
+    struct stat about;
+    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
 mcv_status mcv_path_join(char **out, const char *folder, const char *name) {
     if (name[0] == '/' || folder[0] == 0)
         return mcv_strdup(out, name);

@@ -20,6 +20,7 @@ mcv_status mcv_file_read(const char *path, size_t limit, mcv_buffer *buffer);
 
 /* Whether a file or folder can be opened under this name. */
 bool mcv_file_exists(const char *path);
+bool mcv_path_is_folder(const char *path);
 
 /* *out = "folder/name", or `name` alone where it is absolute. To be released with free(). */
 mcv_status mcv_path_join(char **out, const char *folder, const char *name);

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/file.h"
 #include "formats/image.h"
@@ -278,17 +277,12 @@ static mcv_status name_of_folder(mcv_arena *arena, const char *folder, const cha
     return MCV_OK;
 }
 
-static bool is_folder(const char *path) {
-    struct stat about;
-    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
-}
-
 mcv_status mcv_golden_case_load(const char *path, mcv_golden_case *golden_case) {
     *golden_case = (mcv_golden_case){0};
     char *folder = NULL, *file = NULL;
     mcv_json root = {0};
     mcv_status status;
-    if (is_folder(path)) {
+    if (mcv_path_is_folder(path)) {
         MCV_TRY_GOTO(status, done, mcv_strdup(&folder, path));
         MCV_TRY_GOTO(status, done, mcv_path_join(&file, path, "case.json"));
     } else {

@@ -1,5 +1,5 @@
 /* A golden case: a folder with case.json, images/, golden.safetensors and optionally exact.safetensors. Its form:
- * docs/formats.md. */
+ * golden/README.md. */
 #ifndef MCV_FORMATS_GOLDEN_CASE_H
 #define MCV_FORMATS_GOLDEN_CASE_H
 

@@ -312,6 +312,12 @@ static bool read_command(rle_reader *rle) {
     }
 }
 
+static void put_indexed_pixels(const bmp_header *header, const uint8_t *pixels, mcv_image *image) {
+    for (size_t y = 0; y < header->height; y++, pixels += header->width)
+        for (size_t x = 0; x < header->width; x++)
+            mcv_image_put(image_row(header, image, y) + 3 * x, header->palette[pixels[x]]);
+}
+
 static mcv_status read_runs(const mcv_image_file *file, const bmp_header *header, mcv_image *image) {
     rle_reader rle = {.file = file,
                       .offset = header->offset,
@@ -323,11 +329,11 @@ static mcv_status read_runs(const mcv_image_file *file, const bmp_header *header
     MCV_TRY(MCV_NEW(&rle.pixels, rle.count));
     while (rle.done < rle.count && read_command(&rle))
         ;
-    for (size_t y = 0; y < header->height; y++)
-        for (size_t x = 0; x < header->width; x++)
-            mcv_image_put(image_row(header, image, y) + 3 * x, header->palette[rle.pixels[y * header->width + x]]);
+    bool complete = rle.done == rle.count;
+    if (complete)
+        put_indexed_pixels(header, rle.pixels, image);
     free(rle.pixels);
-    return rle.done == rle.count ? MCV_OK : mcv_image_cut_short(file, rle.offset, "BMP pixels");
+    return complete ? MCV_OK : mcv_image_cut_short(file, rle.offset, "BMP pixels");
 }
 
 mcv_status mcv_image_decode_bmp(const mcv_image_file *file, mcv_image *image) {

@@ -48,7 +48,7 @@ static mcv_status read_palette(gif_reader *reader, unsigned flags, gif_frame *fr
     return MCV_OK;
 }
 
-/* Passes over a chain of blocks. *first, of up to 255 bytes, is the first one, followed by zeros. */
+/* Passes over a chain of blocks. `first` receives the first one, filled up with zeros. */
 static mcv_status read_blocks(gif_reader *reader, uint8_t first[255]) {
     uint8_t length, ignored[255];
     memset(first, 0, 255);
@@ -150,25 +150,24 @@ typedef struct lzw_table {
     uint8_t last[TABLE_SIZE];
     unsigned clear;         /* codes below it stand for themselves */
     unsigned next, size;    /* the code to be defined next, and the bits of a code */
-    unsigned previous;      /* the code before, UNDEFINED after a clear code */
+    bool has_previous;      /* false behind a clear code */
+    unsigned previous;      /* the code before */
     uint8_t previous_first; /* the first byte of what it stands for */
 } lzw_table;
-
-enum { UNDEFINED = ~0 };
 
 static void clear_table(lzw_table *table, unsigned bits) {
     table->clear = 1u << bits;
     table->next = table->clear + 2;
     table->size = bits + 1;
-    table->previous = (unsigned)UNDEFINED;
+    table->has_previous = false;
 }
 
-/* Writes what `code` stands for to the end of `string` and moves *start down to it. false where it has no meaning. */
-static bool expand_code(lzw_table *table, unsigned code, uint8_t string[TABLE_SIZE], unsigned *start) {
+/* Writes what `code` stands for to the end of `string`, *start being where it begins. false where it has no meaning. */
+static bool expand_code(const lzw_table *table, unsigned code, uint8_t string[TABLE_SIZE], unsigned *start) {
     unsigned at = TABLE_SIZE;
-    if (table->previous == (unsigned)UNDEFINED ? code >= table->clear : code > table->next)
+    if (table->has_previous ? code > table->next : code >= table->clear)
         return false;
-    if (code == table->next && table->previous != (unsigned)UNDEFINED) { /* the one that is about to be defined */
+    if (code == table->next) { /* the one that is about to be defined */
         string[--at] = table->previous_first;
         code = table->previous;
     }
@@ -184,7 +183,7 @@ static bool expand_code(lzw_table *table, unsigned code, uint8_t string[TABLE_SI
 
 /* Defines the next code: what the one before stands for, and one byte more. */
 static void define_code(lzw_table *table, uint8_t last) {
-    if (table->previous == (unsigned)UNDEFINED || table->next >= TABLE_SIZE)
+    if (!table->has_previous || table->next >= TABLE_SIZE)
         return;
     table->prefix[table->next] = (uint16_t)table->previous;
     table->last[table->next] = last;
@@ -196,7 +195,7 @@ static void define_code(lzw_table *table, uint8_t last) {
 /* pixels: [count], the colours' indices. */
 static mcv_status read_pixels(gif_reader *reader, unsigned bits, uint8_t *pixels, size_t count) {
     lzw_reader lzw = {.blocks = reader};
-    lzw_table table;
+    lzw_table table = {0};
     uint8_t string[TABLE_SIZE];
     clear_table(&table, bits);
     for (size_t done = 0; done < count;) {
@@ -212,6 +211,7 @@ static mcv_status read_pixels(gif_reader *reader, unsigned bits, uint8_t *pixels
             return MCV_FAIL(MCV_BAD_INPUT, "%s: byte %zu: GIF code %u, expected at most %u", reader->file->name,
                             reader->offset, code, table.next);
         define_code(&table, string[start]);
+        table.has_previous = true;
         table.previous = code;
         table.previous_first = string[start];
         size_t length = TABLE_SIZE - start, part = length < count - done ? length : count - done;

@@ -13,7 +13,7 @@ image=${1:-golden/images/frame06.png}
 question="What is in the image?"
 echo "The model golden/models/base-f32 is random (1.4 MB, never trained). Its answer is noise, the same on every machine."
 echo
-echo "\$ build/minicpmv chat -m golden/models/base-f32 -i $image -p \"$question\""
-build/minicpmv chat -m golden/models/base-f32 -i "$image" -p "$question"
+echo "\$ build/minicpmv chat -m golden/models/base-f32 -i $image -p \"$question\" --max-new-tokens 32"
+build/minicpmv chat -m golden/models/base-f32 -i "$image" -p "$question" --max-new-tokens 32
 echo
 echo "For real answers, give -m a folder with the weights of MiniCPM-V 4.5."

@@ -67,7 +67,7 @@ VISION = {
 IMAGES = {"max_slice_nums": 9, "scale_resolution": 42, "norm_mean": [0.5, 0.5, 0.5], "norm_std": [0.5, 0.5, 0.5]}
 
 VARIANTS = {
-    "base-f32": {"seed": 1, "dtype": torch.float32},
+    "base-f32": {"seed": 1, "dtype": torch.float32, "end_gain": 1.3},
     "wide-bf16-tied": {
         "seed": 2,
         "dtype": torch.bfloat16,
@@ -264,6 +264,9 @@ def random_weights(code, folder: Path, variant: dict) -> dict[str, torch.Tensor]
     generator = torch.Generator().manual_seed(variant["seed"])
     tied = config.tie_word_embeddings
     weights = {name: random_weight(name, shapes[name], tied, generator) for name in sorted(shapes)}
+    if "end_gain" in variant:
+        # Answers end now and then, as trained ones do.
+        weights["llm.lm_head.weight"][config.eos_token_id] *= variant["end_gain"]
     return {name: weight.to(variant["dtype"]).contiguous() for name, weight in weights.items()}
 
 

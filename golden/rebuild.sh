@@ -17,7 +17,7 @@ if [ -z "${PYTHON:-}" ]; then
     tests/make_venv.sh
     PYTHON=.venv/bin/python
 fi
-"$PYTHON" golden/make_images.py
+"$PYTHON" golden/draw_images.py
 "$PYTHON" golden/make_models.py --hf-code "$HF_CODE" --tokenizer "${TOKENIZER:-$HF_CODE}"
 "$PYTHON" golden/dump.py --hf-code "$HF_CODE" --case golden/cases/*
 "$PYTHON" golden/manifest.py

@@ -1,7 +1,5 @@
 #include "ref/answer_text.h"
 
-#include <string.h>
-
 #include "ref/python_text.h"
 
 AnswerText AnswerText_begin(const Qwen2Tokenizer *tokenizer, const int32_t *terminators, int num_terminators,

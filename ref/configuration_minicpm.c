@@ -2,6 +2,7 @@
 #include "ref/configuration_minicpm.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/file.h"
@@ -291,6 +292,18 @@ static mcv_status check_model_type(const mcv_json *json) {
     return mcv_json_fail(MCV_UNSUPPORTED, &member, "minicpmv");
 }
 
+/* A model without one of these is more likely damaged than of the default's shape, which its weights will tell. */
+static void list_missing_keys(const mcv_json *json, char *names, size_t size) {
+    static const char *const KEYS[] = {"vocab_size",          "hidden_size", "intermediate_size",
+                                       "num_hidden_layers",   "head_dim",    "num_attention_heads",
+                                       "num_key_value_heads", "query_num",   "vision_config"};
+    size_t used = 0;
+    names[0] = 0;
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0] && used < size; i++)
+        if (!mcv_json_member(json, KEYS[i]).value)
+            used += (size_t)snprintf(names + used, size - used, "%s%s", used ? ", " : "", KEYS[i]);
+}
+
 mcv_status MiniCPMVConfig_from_pretrained(MiniCPMVConfig *config, const char *folder) {
     *config = (MiniCPMVConfig){0};
     char *path;
@@ -305,6 +318,8 @@ mcv_status MiniCPMVConfig_from_pretrained(MiniCPMVConfig *config, const char *fo
         status = GenerationConfig_from_model_config(config, &json);
     if (status == MCV_OK)
         status = check_combinations(config, path);
+    if (status == MCV_OK)
+        list_missing_keys(&json, config->missing_keys, sizeof config->missing_keys);
     mcv_json_free(&json);
     free(path);
     return status;

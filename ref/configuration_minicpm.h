@@ -59,6 +59,9 @@ typedef struct MiniCPMVConfig {
     MiniCPMVSliceConfig slice_config;
     SiglipVisionConfig vision_config;
 
+    /* Keys of the model's shape that config.json does not hold, "a, b": the library's defaults stand for them. */
+    char missing_keys[160];
+
     /* Generation defaults that config.json may hold; GenerationConfig's own where it does not.
      * HF: GenerationConfig.from_model_config. */
     struct {

@@ -32,6 +32,7 @@ static mcv_status find_terminators(MiniCPMV *self, const char *folder) {
 static mcv_status load(MiniCPMV *self, const char *folder) {
     MCV_TRY(MiniCPMVConfig_from_pretrained(&self->config, folder));
     MCV_TRY(MiniCPMVProcessor_from_pretrained(&self->processor, folder));
+    MCV_TRY(chat_template_check(folder));
     MCV_TRY(find_terminators(self, folder));
     MCV_TRY(mcv_safetensors_open(folder, &self->weights));
     Weights weights = {self->weights, &self->arena};
@@ -40,7 +41,11 @@ static mcv_status load(MiniCPMV *self, const char *folder) {
         status = init_vision_module(self, &weights);
     if (status == MCV_OK)
         status = init_resampler(self, &weights);
-    return status == MCV_OK ? status : mcv_fail_context(status, "%s", folder);
+    if (status == MCV_OK)
+        return status;
+    const char *missing = self->config.missing_keys;
+    return missing[0] ? mcv_fail_context(status, "%s (config.json has no %s)", folder, missing)
+                      : mcv_fail_context(status, "%s", folder);
 }
 
 mcv_status MiniCPMV_from_pretrained(MiniCPMV **model, const char *folder, mcv_pool *pool) {

@@ -170,9 +170,8 @@ typedef struct GroupKeys {
 
 static mcv_status group_keys(const Run *run, const Resampler *self, const PosEmbed *pos_embed, const float *x,
                              int64_t length, const ImageSlice *const *slices, const TemporalGroup *group,
-                             bool temporal_pos_emb, GroupKeys *keys) {
+                             GroupKeys *keys) {
     int64_t dim = self->embed_dim, count = group->count;
-    bool patch_by_patch = temporal_pos_emb && !self->batch_infer;
     Tensor shape = {.rank = 2, .shape = {count * length, dim}};
     float *temporal;
     MCV_TRY(Tensor_like_f64(run, &shape, dim, &keys->key));
@@ -186,7 +185,7 @@ static mcv_status group_keys(const Run *run, const Resampler *self, const PosEmb
         if (group->temporal_ids[frame] != -1)
             get_1d_sincos_pos_embed((int)dim, group->temporal_ids[frame], temporal);
         for (int64_t j = 0; j < length; j++) {
-            int64_t at = patch_by_patch ? j * count + frame : frame * length + j;
+            int64_t at = self->batch_infer ? frame * length + j : j * count + frame;
             const float *value = x + (frame * length + j) * dim;
             double *key = keys->key.f64 + at * dim;
             memcpy(keys->value.f32 + at * dim, value, (size_t)dim * sizeof *value);
@@ -205,12 +204,12 @@ static mcv_status group_keys(const Run *run, const Resampler *self, const PosEmb
 
 /* HF gives the tap [num_queries, num_groups, embed_dim], except where groups are attended to one at a time: then the
  * first group's alone. out: [num_groups, num_queries, embed_dim]. */
-static mcv_status show_attn(const Run *run, const Resampler *self, const Tensor *out, bool one_by_one) {
+static mcv_status show_attn(const Run *run, const Resampler *self, const Tensor *out) {
     if (!run->tap)
         return MCV_OK;
     int64_t groups = out->shape[0], queries = out->shape[1], dim = out->shape[2];
     Tensor first = Tensor_view(out, 2, queries, dim, 0, 0), permuted;
-    if (one_by_one)
+    if (!self->batch_infer)
         return Run_output(run, self->attn.name, &first);
     mcv_arena_mark mark = mcv_arena_save(run->arena);
     Tensor shape = Tensor_view(out, 3, queries, groups, dim, 0);
@@ -224,15 +223,7 @@ static mcv_status show_attn(const Run *run, const Resampler *self, const Tensor 
     return status;
 }
 
-/* Is there any group with temporal ids, and how far do grids reach? */
-static bool any_temporal(const TemporalGroup *groups, int num_groups) {
-    for (int g = 0; g < num_groups; g++)
-        for (int i = 0; i < groups[g].count; i++)
-            if (groups[g].temporal_ids[i] > -1)
-                return true;
-    return false;
-}
-
+/* How far the grids reach. */
 static int largest_side(const ImageSlice *const *slices, int64_t count) {
     int side = 1;
     for (int64_t i = 0; i < count; i++) {
@@ -252,7 +243,6 @@ mcv_status Resampler_forward(const Run *run, const Resampler *self, const Tensor
     mcv_arena_mark mark = mcv_arena_save(run->arena);
 
     MCV_TRY(PosEmbed_make(run, self->embed_dim, largest_side(slices, x->shape[0]), &pos_embed));
-    bool temporal_pos_emb = any_temporal(groups, num_groups);
     if (self->kv_proj_is_identity)
         MCV_TRY(Run_output(run, self->kv_proj_name, &projected));
     else
@@ -265,14 +255,14 @@ mcv_status Resampler_forward(const Run *run, const Resampler *self, const Tensor
         mcv_arena_mark group_mark = mcv_arena_save(run->arena);
         GroupKeys keys;
         MCV_TRY(group_keys(run, self, &pos_embed, normed.f32 + start * length * dim, length, slices + start, &groups[g],
-                           temporal_pos_emb, &keys));
+                           &keys));
         MCV_TRY(MultiheadAttention_context(run, &self->attn, &q, &keys.key, &keys.value, keys.masked,
                                            context.f64 + g * queries * dim));
         mcv_arena_restore(run->arena, group_mark);
         start += groups[g].count;
     }
     MCV_TRY(Linear_forward(run, &self->attn.out_proj, &context, &attended));
-    MCV_TRY(show_attn(run, self, &attended, temporal_pos_emb && !self->batch_infer));
+    MCV_TRY(show_attn(run, self, &attended));
 
     MCV_TRY(LayerNorm_forward(run, &self->ln_post, &attended, &post));
     Tensor result;

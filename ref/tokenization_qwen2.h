@@ -8,7 +8,10 @@
 
 typedef struct Qwen2Tokenizer Qwen2Tokenizer;
 
-/* Reads folder/vocab.json + merges.txt + added_tokens.json + tokenizer_config.json, or folder/tokenizer.json. */
+/* Reads folder/tokenizer.json, or vocab.json and merges.txt where there is none; then tokenizer_config.json, and where
+ * that has no added_tokens_decoder, special_tokens_map.json and added_tokens.json. HF:
+ * Qwen2TokenizerFast.from_pretrained. MCV_BAD_INPUT: files that are missing, damaged or contradict each other.
+ * MCV_UNSUPPORTED: a tokenizer.json of another pipeline than Qwen2's, clean_up_tokenization_spaces. */
 mcv_status Qwen2Tokenizer_from_pretrained(Qwen2Tokenizer **tokenizer, const char *folder);
 void Qwen2Tokenizer_free(Qwen2Tokenizer *tokenizer);
 
@@ -30,7 +33,8 @@ const char *Qwen2Tokenizer_id_to_token(const Qwen2Tokenizer *tokenizer, int32_t 
 /* One more than the largest id. HF: len(tokenizer) where ids have no gaps. */
 int32_t Qwen2Tokenizer_size(const Qwen2Tokenizer *tokenizer);
 
-/* bos_token, eos_token, unk_token of tokenizer_config.json; -1 where not set. */
+/* bos_token, eos_token, unk_token of tokenizer_config.json; -1 where null. Where the file does not name them HF has
+ * defaults: none, "<|endoftext|>" and "<|endoftext|>". */
 int32_t Qwen2Tokenizer_bos_id(const Qwen2Tokenizer *tokenizer);
 int32_t Qwen2Tokenizer_eos_id(const Qwen2Tokenizer *tokenizer);
 int32_t Qwen2Tokenizer_unk_id(const Qwen2Tokenizer *tokenizer);

@@ -19,6 +19,7 @@ declare -A MAY_INCLUDE=(
     [api]="simd/engine simd/kernels blas ref video formats core include"
     [cli]="api simd/engine simd/kernels blas ref video formats core include"
     [tests]="cli api simd/engine simd/kernels blas ref video formats core include"
+    [examples]="include"
     [bench]="cli api simd/engine simd/kernels blas ref video formats core include"
 )
 MODEL_CODE=(formats ref video api simd/engine)
@@ -62,6 +63,8 @@ check_directions() {
     sources | xargs grep -HnE '^ *# *include *"' | while IFS= read -r line; do
         file=${line%%:*}
         included=$(sed -E 's/.*# *include *"([^"]*)".*/\1/' <<<"$line")
+        # Examples are compiled as a user of the library would, with -Iinclude.
+        [[ $file == examples/* && -e include/$included ]] && included=include/$included
         [ -e "$included" ] || { echo "${line%:*}: $included is not a path from the repository's root"; continue; }
         from=$(layer_of "$file")
         to=$(layer_of "$included")

@@ -68,6 +68,10 @@ run_one() {
         fail "$name: $program is missing"
         return
     fi
+    if [[ $name == cli_* && ! -x ${PROGRAM:-build/minicpmv} ]]; then
+        fail "$name: ${PROGRAM:-build/minicpmv} is missing"
+        return
+    fi
     : >"$work/tap"
     case $name in
         *.sh) timeout -k 10 "$TEST_TIMEOUT" bash "$program" >"$work/tap" 2>"$work/output" ;;

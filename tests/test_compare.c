@@ -254,6 +254,12 @@ Test(compare, or_as_near_as_fp32_can_be) {
     cr_expect_eq(judge_exact(NAN, 0, 0, problem), 1, "not finite");
 }
 
+Test(compare, a_golden_tensor_that_is_far_off_widens_no_allowance) {
+    char problem[256];
+    cr_expect_eq(judge_exact(1, 1000, 0, problem), 1);
+    expect_words(problem, "rel_l2 8.43e-05, at most 1e-05; worst at [0]");
+}
+
 Test(compare, a_tensor_without_exact_has_the_limit) {
     float golden[1] = {1}, ours[1] = {1 + 1e-6f};
     double exact[1] = {1};

@@ -7,7 +7,7 @@
 #include "formats/json.h"
 #include "tests/temporary.h"
 
-/* Made by tests/fixtures/make_images.py, which notes there what Pillow reads. */
+/* Made by tests/fixtures/make_image_fixtures.py, which notes there what Pillow reads. */
 static const char FOLDER[] = "tests/fixtures/images";
 
 typedef struct image_fixture {

@@ -8,10 +8,14 @@ CHECK_SCRIPTS := $(sort $(wildcard tests/check_*.sh))
 CLI_SCRIPTS := $(sort $(wildcard tests/cli_*.sh))
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
 PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
-RUN_TESTS := BUILD=$(BUILD) PROGRAM=$(PROGRAM) CC=$(CC) MODE=$(MODE) tests/run_tests.sh
-
 # Small programs that the comparisons in tests/live run.
 TOOLS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/tools/*.c)))
+BINARIES := $(PROGRAM) $(CRITERION_TESTS) $(RACES) $(TOOLS)
+
+# Builds what the tests run. Where that fails, what an earlier build left behind is removed, so that nothing old is run.
+BUILD_TESTS = $(MAKE) --no-print-directory -k $(PARALLEL) tests; status=$$?; \
+	[ $$status -eq 0 ] || for binary in $(BINARIES); do $(MAKE) -q $$binary >/dev/null 2>&1 || rm -f $$binary; done
+RUN_TESTS = BUILD=$(BUILD) PROGRAM=$(PROGRAM) CC=$(CC) MODE=$(MODE) tests/run_tests.sh --build-status $$status
 
 $(BUILD)/tests/tools/%: $(OBJ)/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
@@ -22,20 +26,18 @@ $(BUILD)/tests/race_%: $(OBJ)/tests/race_%.o $(LIBRARY)
 	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .PHONY: tests
-tests: $(PROGRAM) $(CRITERION_TESTS) $(RACES) $(TOOLS) ## Build the tests
+tests: $(BINARIES) ## Build the tests
 
 .PHONY: test
 test: deps ## Build and run every test that needs no Python
-	@$(MAKE) --no-print-directory -k $(PARALLEL) tests; \
-	$(RUN_TESTS) --build-status $$? $(CRITERION_TESTS) $(RACES) $(CHECK_SCRIPTS) $(CLI_SCRIPTS)
+	@$(BUILD_TESTS); $(RUN_TESTS) $(CRITERION_TESTS) $(RACES) $(CHECK_SCRIPTS) $(CLI_SCRIPTS)
 
 .PHONY: check
 check: test ## The same as test
 
 .PHONY: check-fast
 check-fast: ## The tests of single parts, under a minute
-	@$(MAKE) --no-print-directory -k $(PARALLEL) tests; \
-	$(RUN_TESTS) --build-status $$? $(CRITERION_TESTS) $(RACES) $(CHECK_SCRIPTS)
+	@$(BUILD_TESTS); $(RUN_TESTS) $(CRITERION_TESTS) $(RACES) $(CHECK_SCRIPTS)
 
 .PHONY: asan ubsan tsan
 asan ubsan tsan: ## Run the tests under a sanitizer
@@ -45,10 +47,31 @@ asan ubsan tsan: ## Run the tests under a sanitizer
 clang: ## Build with clang and run the tests
 	@$(MAKE) --no-print-directory test CC=clang
 
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/*.c)))
+FUZZ_SECONDS ?= 60
+
+$(BUILD)/tests/fuzz/%: $(OBJ)/tests/fuzz/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call shown,LINK)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+.PHONY: fuzz
+fuzz: deps ## Feed damaged files to the readers, FUZZ_SECONDS=60 each (clang with libFuzzer)
+	@$(MAKE) --no-print-directory $(PARALLEL) CC=clang MODE=fuzz run-fuzzers
+
+# New inputs are kept beside the fuzzer; fixtures of the same name are where it starts from.
+.PHONY: run-fuzzers
+run-fuzzers: $(FUZZERS)
+	@for fuzzer in $^; do \
+	    seeds=tests/fixtures/$$(basename $$fuzzer | sed 's/^fuzz_//')s; \
+	    mkdir -p $$fuzzer.corpus; \
+	    echo "== $$fuzzer"; \
+	    $$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=30 -rss_limit_mb=4096 -verbosity=0 \
+	        -artifact_prefix=$$fuzzer- $$fuzzer.corpus $$(ls -d $$seeds 2>/dev/null) || exit 1; \
+	done
+
 .PHONY: test-live
 test-live: deps ## Compare with the Python originals (makes .venv; HF_CODE=DIR: the model's Python files)
-	@$(MAKE) --no-print-directory -k $(PARALLEL) tests; \
-	BUILD=$(BUILD) PROGRAM=$(PROGRAM) tests/run_live.sh --build-status $$?
+	@$(BUILD_TESTS); BUILD=$(BUILD) PROGRAM=$(PROGRAM) tests/run_live.sh --build-status $$status
 
 .PHONY: golden
 golden: ## Rebuild the golden cases (HF_CODE=DIR: the model's Python files)

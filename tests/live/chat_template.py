@@ -33,7 +33,9 @@ class Ours:
 
 def theirs(tokenizer, messages, tools, thinking, begin_answer):
     options = {} if thinking == "unset" else {"enable_thinking": thinking == "on"}
-    return tokenizer.apply_chat_template(messages, tools=tools, tokenize=False, add_generation_prompt=begin_answer, **options)
+    return tokenizer.apply_chat_template(
+        messages, tools=tools, tokenize=False, add_generation_prompt=begin_answer, **options
+    )
 
 
 REFUSED = {
@@ -42,7 +44,10 @@ REFUSED = {
     "content null": [{"role": "assistant", "content": None}],
     "content a list": [{"role": "user", "content": [{"type": "text", "text": "x"}]}],
     "tool call without arguments": [{"role": "assistant", "content": "", "tool_calls": [{"name": "f"}]}],
-    "reasoning a number": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "", "reasoning_content": 1}],
+    "reasoning a number": [
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": "", "reasoning_content": 1},
+    ],
 }
 
 
@@ -75,7 +80,11 @@ def main():
         tap.check(not wrong, f"prompts: {count - len(wrong)} of {count} equal", "\n".join(wrong[:2]))
         for name, messages in REFUSED.items():
             run = ours(messages, None, "unset", True, "--prompt-only")
-            tap.check(raises(tokenizer, messages) and run.returncode == 3 and run.stdout == b"", f"refused: {name}", run.stderr.decode())
+            tap.check(
+                raises(tokenizer, messages) and run.returncode == 3 and run.stdout == b"",
+                f"refused: {name}",
+                run.stderr.decode(),
+            )
         case = conversation(rng)
         expected = tokenizer.encode(theirs(tokenizer, *case))
         tap.check(json.loads(ours(*case, "--json").stdout)["ids"] == expected, "ids of a conversation")

@@ -27,8 +27,9 @@ tap = Tap()
 def ours(command, folder, lines, *options):
     """One JSON value a line to the program, one from it for each."""
     text = "".join(json.dumps(line) + "\n" for line in lines)
-    run = subprocess.run([PROGRAM, command, "-m", str(folder), "--jsonl", *options], input=text.encode(),
-                         capture_output=True)
+    run = subprocess.run(
+        [PROGRAM, command, "-m", str(folder), "--jsonl", *options], input=text.encode(), capture_output=True
+    )
     assert run.returncode == 0, run.stderr.decode()
     return [json.loads(line) for line in run.stdout.split(b"\n")[:-1]]
 
@@ -49,9 +50,12 @@ def compare_all(name, folder, texts, rng):
     bound = len(theirs) + 20
     lists = [[rng.randrange(bound) for _ in range(rng.randrange(12))] for _ in range(len(texts))]
     compare(f"{name}, random ids", lists, [theirs.decode(i) for i in lists], ours("detokenize", folder, lists))
-    compare(f"{name}, random ids without special tokens", lists,
-            [theirs.decode(i, skip_special_tokens=True) for i in lists],
-            ours("detokenize", folder, lists, "--skip-special-tokens"))
+    compare(
+        f"{name}, random ids without special tokens",
+        lists,
+        [theirs.decode(i, skip_special_tokens=True) for i in lists],
+        ours("detokenize", folder, lists, "--skip-special-tokens"),
+    )
 
 
 def with_added_tokens(source, folder):
@@ -62,15 +66,31 @@ def with_added_tokens(source, folder):
     decoder = config["added_tokens_decoder"]
     ids = json.loads((Path(folder) / "vocab.json").read_text())
     ids.update({token["content"]: int(index) for index, token in decoder.items()})
-    flags = [("WORD", {"single_word": True}), ("\u00e9t\u00e9", {"normalized": True}),
-             ("A\u030a", {"normalized": True}), ("<left>", {"lstrip": True}), ("<right>", {"rstrip": True}),
-             ("<both>", {"lstrip": True, "rstrip": True}), ("<bo", {"single_word": True, "rstrip": True}),
-             ("WORD WORD", {"normalized": True, "special": True}), ("\u212b", {}), (" \u4e2d", {"special": True}),
-             ("'s", {"normalized": True}), ("\u1100\u1161", {"normalized": True})]
+    flags = [
+        ("WORD", {"single_word": True}),
+        ("\u00e9t\u00e9", {"normalized": True}),
+        ("A\u030a", {"normalized": True}),
+        ("<left>", {"lstrip": True}),
+        ("<right>", {"rstrip": True}),
+        ("<both>", {"lstrip": True, "rstrip": True}),
+        ("<bo", {"single_word": True, "rstrip": True}),
+        ("WORD WORD", {"normalized": True, "special": True}),
+        ("\u212b", {}),
+        (" \u4e2d", {"special": True}),
+        ("'s", {"normalized": True}),
+        ("\u1100\u1161", {"normalized": True}),
+    ]
     for content, given in flags:
         index = ids.setdefault(content, max(ids.values()) + 1)
-        decoder[str(index)] = {"content": content, "lstrip": False, "rstrip": False, "single_word": False,
-                               "normalized": False, "special": False, **given}
+        decoder[str(index)] = {
+            "content": content,
+            "lstrip": False,
+            "rstrip": False,
+            "single_word": False,
+            "normalized": False,
+            "special": False,
+            **given,
+        }
     config["additional_special_tokens"] = [*config.get("additional_special_tokens", []), "<left>"]
     path.write_text(json.dumps(config))
     return [content for content, _ in flags]
@@ -101,7 +121,11 @@ def ignoring_merges(folder):
 
 def long_runs():
     lengths = (1000, 99_999)
-    return [unit * length for length in lengths for unit in ("a", " ", "\n", " \n", "ab", "1", "!", "\u0301\u0316", "\U0001f600", "'s")]
+    return [
+        unit * length
+        for length in lengths
+        for unit in ("a", " ", "\n", " \n", "ab", "1", "!", "\u0301\u0316", "\U0001f600", "'s")
+    ]
 
 
 def check_folders(source, texts_for, rng, work, label):
@@ -112,8 +136,12 @@ def check_folders(source, texts_for, rng, work, label):
     ignoring_merges(fast)
     compare_all(f"{label}, ignore_merges", fast, few, rng)
     more = with_added_tokens(source, work / f"{label}-added")
-    compare_all(f"{label}, all flags of added tokens", work / f"{label}-added",
-                [random_text(rng, [*added[:5], *more, *more, "WORDS", "e\u0301te\u0301", "\u00c5"]) for _ in range(texts_for)], rng)
+    compare_all(
+        f"{label}, all flags of added tokens",
+        work / f"{label}-added",
+        [random_text(rng, [*added[:5], *more, *more, "WORDS", "e\u0301te\u0301", "\u00c5"]) for _ in range(texts_for)],
+        rng,
+    )
     split_special(source, work / f"{label}-split")
     compare_all(f"{label}, split_special_tokens", work / f"{label}-split", few, rng)
     without_decoder(source, work / f"{label}-older")
@@ -141,8 +169,12 @@ def main():
         texts = [random_text(rng, added) for _ in range(count)]
         compare_all("public vocabulary", PUBLIC, texts, rng)
         runs = long_runs()
-        compare("public vocabulary, long runs", [text[:20] for text in runs],
-                Qwen2TokenizerFast.from_pretrained(PUBLIC)(runs).input_ids, ours("tokenize", PUBLIC, runs))
+        compare(
+            "public vocabulary, long runs",
+            [text[:20] for text in runs],
+            Qwen2TokenizerFast.from_pretrained(PUBLIC)(runs).input_ids,
+            ours("tokenize", PUBLIC, runs),
+        )
         check_folders(PUBLIC, count // 10, rng, Path(work), "public vocabulary")
     tap.end()
 

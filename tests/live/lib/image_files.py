@@ -1,30 +1,19 @@
 """Writes image files in the many forms that decoders meet and that Pillow does not write: PNG, BMP, GIF, WebP, PNM by
 hand, JPEG through tests/tools/encode_jpeg.c. Every function takes a random.Random and gives the file's bytes."""
 
-import ctypes
-import ctypes.util
 import io
 import struct
 import subprocess
 import zlib
 
+import xxhash
 from PIL import Image
 
 # ---- Pictures and their fingerprints ---------------------------------------------------------------------------------
 
 
-class Xxh128(ctypes.Structure):
-    _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
-
-
-xxhash = ctypes.CDLL(ctypes.util.find_library("xxhash"))
-xxhash.XXH3_128bits.restype = Xxh128
-xxhash.XXH3_128bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
-
-
 def fingerprint(data):
-    found = xxhash.XXH3_128bits(data, len(data))
-    return f"{found.high:016x}{found.low:016x}"
+    return xxhash.xxh3_128_hexdigest(data)
 
 
 def saved(image, kind, **options):

@@ -86,6 +86,8 @@ def write_scenes(folder: Path) -> None:
     landscape(40, 40).save(folder / "square.png")
     for frame in range(12):
         landscape(44, 36, frame / 11).save(folder / f"frame{frame:02}.png")
+    for frame in range(3):
+        landscape(70, 40, frame / 2).save(folder / f"pan{frame}.png")
     # Slices of 49, 58 and 77 patches in a row, where the model's 70 by 70 position table is enough or not.
     landscape(480, 5).save(folder / "strip49.png")
     landscape(673, 5).save(folder / "strip58.png")

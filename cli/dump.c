@@ -1,0 +1,192 @@
+/* minicpmv dump: writes every module's output in the golden form. */
+#include <math.h>
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/json_output.h"
+#include "cli/run_case.h"
+#include "core/log.h"
+#include "core/threads.h"
+#include "formats/safetensors.h"
+#include "ref/python_json.h"
+
+typedef struct dump {
+    mcv_safetensors_writer *writer;
+    size_t tensors;
+} dump;
+
+static mcv_status take_tensor(void *context, const char *name, const mcv_tensor *tensor) {
+    dump *self = context;
+    mcv_log_progress("tensors", ++self->tensors, 0);
+    return mcv_safetensors_add(self->writer, name, tensor);
+}
+
+static mcv_status take_text(void *context, const char *name, const json_t *value) {
+    dump *self = context;
+    mcv_buffer text = {0};
+    mcv_status status = python_json_dumps(value, &text);
+    if (status == MCV_OK)
+        status = mcv_safetensors_add_metadata(self->writer, name, mcv_buffer_text(&text));
+    mcv_buffer_free(&text);
+    return status;
+}
+
+/* ---- A case from the command line ------------------------------------------------------------------------------ */
+
+/* The images in their order, then the text. */
+static mcv_status make_parts(const mcv_arguments *arguments, const char *text, mcv_golden_case *made,
+                             mcv_message *message) {
+    size_t images = (size_t)mcv_option_count(arguments, "image");
+    mcv_part *parts;
+    MCV_TRY(MCV_ARENA_NEW(&made->arena, &parts, images + 1));
+    MCV_TRY(MCV_NEW(&made->images, images));
+    for (int i = 0; i < arguments->num_given; i++) {
+        if (strcmp(arguments->given[i].name, "image") != 0)
+            continue;
+        mcv_image *image;
+        MCV_TRY(MCV_ARENA_NEW(&made->arena, &image, 1));
+        MCV_TRY(mcv_image_load(arguments->given[i].value, image));
+        parts[made->num_images] = (mcv_part){.image = image};
+        made->images[made->num_images++] = image;
+    }
+    parts[images] = (mcv_part){.text = text};
+    *message = (mcv_message){"user", parts, (int)images + 1};
+    return MCV_OK;
+}
+
+/* One message of the user. */
+static mcv_status make_conversation(const mcv_arguments *arguments, mcv_golden_case *made) {
+    const char *text;
+    mcv_message *message;
+    MCV_TRY(mcv_option_required(arguments, "prompt", &text));
+    MCV_TRY(MCV_ARENA_NEW(&made->arena, &message, 1));
+    MCV_TRY(make_parts(arguments, text, made, message));
+    MCV_TRY(MCV_ARENA_NEW(&made->arena, &made->conversations, 1));
+    made->conversations[0] = (mcv_conversation){.messages = message, .num_messages = 1};
+    made->num_conversations = 1;
+    return MCV_OK;
+}
+
+/* "greedy", where --max-new-tokens asks for it. */
+static mcv_status make_decoding(const mcv_arguments *arguments, mcv_golden_case *made) {
+    int max_new_tokens = 0;
+    MCV_TRY(mcv_option_int(arguments, "max-new-tokens", 1, 1 << 20, &max_new_tokens));
+    MCV_TRY(MCV_ARENA_NEW(&made->arena, &made->decodings, 1));
+    made->decodings[0] = (mcv_case_decoding){.name = "greedy",
+                                             .max_new_tokens = max_new_tokens,
+                                             .min_new_tokens = 0,
+                                             .num_beams = 1,
+                                             .early_stopping = -1,
+                                             .repetition_penalty = 1,
+                                             .length_penalty = (double)NAN};
+    made->num_decodings = max_new_tokens > 0;
+    return MCV_OK;
+}
+
+static mcv_status make_case(const mcv_arguments *arguments, mcv_golden_case *made) {
+    *made = (mcv_golden_case){.name = "of the command line", .prompt_options = mcv_prompt_options_default()};
+    made->prompt_options.system_prompt = mcv_option_value(arguments, "system");
+    made->prompt_options.enable_thinking = mcv_option_count(arguments, "thinking") > 0;
+    MCV_TRY(mcv_option_int(arguments, "max-slice-nums", 1, 1000, &made->prompt_options.max_slice_nums));
+    MCV_TRY(make_conversation(arguments, made));
+    return make_decoding(arguments, made);
+}
+
+/* A case file says all that these say. */
+static mcv_status check_alternatives(const mcv_arguments *arguments) {
+    static const char *const OF_A_QUESTION[] = {"image",    "prompt",         "system",
+                                                "thinking", "max-slice-nums", "max-new-tokens"};
+    for (size_t i = 0; i < sizeof OF_A_QUESTION / sizeof OF_A_QUESTION[0]; i++)
+        if (mcv_option_count(arguments, OF_A_QUESTION[i]) > 0)
+            return MCV_FAIL(MCV_USAGE, "--%s and --case exclude each other", OF_A_QUESTION[i]);
+    return MCV_OK;
+}
+
+static mcv_status get_case(const mcv_arguments *arguments, mcv_golden_case *golden_case) {
+    const char *path = mcv_option_value(arguments, "case");
+    *golden_case = (mcv_golden_case){0};
+    if (!path)
+        return make_case(arguments, golden_case);
+    MCV_TRY(check_alternatives(arguments));
+    return mcv_golden_case_load(path, golden_case);
+}
+
+/* ---- The command ----------------------------------------------------------------------------------------------- */
+
+static mcv_status open_model(const mcv_arguments *arguments, const mcv_golden_case *golden_case, mcv_pool *pool,
+                             MiniCPMV **model) {
+    const char *folder = mcv_option_value(arguments, "model"), *pillow = mcv_option_value(arguments, "pillow");
+    if (!folder)
+        folder = golden_case->model;
+    if (!folder)
+        return MCV_FAIL(MCV_USAGE, "--model is needed");
+    MCV_TRY(MiniCPMV_from_pretrained(model, folder, pool));
+    return pillow ? PillowVersion_from_string(pillow, &(*model)->processor.image_processor.pillow) : MCV_OK;
+}
+
+static mcv_status write_dump(const MiniCPMV *model, const mcv_golden_case *golden_case, const char *path,
+                             size_t *tensors) {
+    dump self = {0};
+    mcv_run_sink sink = {take_tensor, take_text, &self};
+    MCV_TRY(mcv_safetensors_create(path, &self.writer));
+    mcv_status status = mcv_run_case(model, golden_case, &sink);
+    mcv_log_progress_end();
+    *tensors = self.tensors;
+    if (status == MCV_OK)
+        return mcv_safetensors_commit(self.writer);
+    mcv_safetensors_abandon(self.writer);
+    return status;
+}
+
+static mcv_status print_outcome(const char *path, size_t tensors, bool json) {
+    if (json)
+        return mcv_json_print(json_pack("{s:s, s:I}", "file", path, "tensors", (json_int_t)tensors));
+    printf("%s: %zu tensors\n", path, tensors);
+    return MCV_OK;
+}
+
+static mcv_status run(const mcv_arguments *arguments) {
+    const char *output;
+    mcv_golden_case golden_case = {0};
+    mcv_pool *pool = NULL;
+    MiniCPMV *model = NULL;
+    size_t tensors;
+    mcv_status status;
+    MCV_TRY(mcv_option_required(arguments, "output", &output));
+    MCV_TRY_GOTO(status, done, get_case(arguments, &golden_case));
+    MCV_TRY_GOTO(status, done, mcv_pool_create(&pool, arguments->threads));
+    MCV_TRY_GOTO(status, done, open_model(arguments, &golden_case, pool, &model));
+    MCV_TRY_GOTO(status, done, write_dump(model, &golden_case, output, &tensors));
+    status = print_outcome(output, tensors, arguments->json);
+done:
+    MiniCPMV_free(model);
+    mcv_pool_free(pool);
+    mcv_golden_case_free(&golden_case);
+    return status;
+}
+
+static const mcv_option OPTIONS[] = {
+    {'m', "model", "FOLDER", "the model (default: the case's own)"},
+    {'o', "output", "FILE", "the safetensors file to write"},
+    {0, "case", "CASE", "run a golden case (its folder or case.json)"},
+    {'i', "image", "FILE", "show an image; several in their order"},
+    {'p', "prompt", "TEXT", "ask this"},
+    {0, "system", "TEXT", "a system prompt"},
+    {0, "thinking", NULL, "let the model think"},
+    {0, "max-slice-nums", "N", "slices of an image at most (default: the model's own)"},
+    {0, "max-new-tokens", "N", "decode so many tokens greedily, too, as generated_ids.greedy"},
+    {0, "pillow", "VERSION", "the Pillow whose resizing is followed, as 12.1 (default: the newest known)"},
+    {0},
+};
+
+const mcv_command mcv_dump_command = {
+    .name = "dump",
+    .summary = "write every module's output in the golden form",
+    .operands = "",
+    .details =
+        "Runs a golden case, or a question of the command line, and writes the inputs, every module's output on the\n"
+        "prompt and the ids that were generated to a safetensors file, under the names of golden files. Two such\n"
+        "files are compared by diff.\n",
+    .options = OPTIONS,
+    .run = run,
+};

@@ -1,0 +1,302 @@
+/* minicpmv inspect PATH: what a model folder or a safetensors file holds, and what is wrong with it. */
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/json_output.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "formats/hash.h"
+#include "formats/safetensors.h"
+#include "ref/parameters.h"
+#include "ref/processing_minicpmv.h"
+
+enum { NUM_COMPONENTS = 4 };
+
+static const char *const COMPONENTS[NUM_COMPONENTS] = {"llm", "vpm", "resampler", "other"};
+
+typedef struct component_totals {
+    uint64_t tensors, parameters, bytes;
+} component_totals;
+
+typedef struct inspection {
+    const char *path;
+    mcv_safetensors *file;
+    bool is_model; /* a folder: it has a configuration and a tokenizer, too */
+    MiniCPMVConfig config;
+    int tokenizer_size;
+    component_totals components[NUM_COMPONENTS], all;
+    bool *expected;     /* [tensors of file]: the configuration implies it */
+    mcv_hash *hashes;   /* [tensors of file]; NULL without --hash */
+    json_t *problems;   /* strings: tensors that are missing or of the wrong shape, and the like */
+    json_t *unexpected; /* names of tensors that the configuration does not imply; they are not used */
+} inspection;
+
+/* ---- Looking --------------------------------------------------------------------------------------------------- */
+
+static mcv_status add_string(json_t *list, const char *text) {
+    return json_array_append_new(list, json_string(text)) == 0 ? MCV_OK : MCV_FAIL_MEMORY(strlen(text));
+}
+
+static mcv_status add_problem(inspection *self, const char *format, ...) MCV_PRINTF(2, 3);
+
+static mcv_status add_problem(inspection *self, const char *format, ...) {
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return add_string(self->problems, text);
+}
+
+static size_t find_index(const mcv_safetensors *file, const char *name) {
+    size_t i = 0;
+    while (i < mcv_safetensors_count(file) && strcmp(mcv_safetensors_name(file, i), name) != 0)
+        i++;
+    return i;
+}
+
+/* A ParameterVisitor: holds a tensor of the file to what the configuration implies. */
+static mcv_status check_parameter(void *context, const char *name, const mcv_tensor *expected) {
+    inspection *self = context;
+    size_t index = find_index(self->file, name);
+    char expected_shape[128], found_shape[128];
+    mcv_tensor_shape_text(expected, expected_shape, sizeof expected_shape);
+    if (index == mcv_safetensors_count(self->file))
+        return add_problem(self, "%s: missing, expected %s", name, expected_shape);
+    self->expected[index] = true;
+    mcv_tensor found = mcv_safetensors_at(self->file, index);
+    if (mcv_tensor_same_shape(&found, expected))
+        return MCV_OK;
+    return add_problem(self, "%s: shape %s, expected %s", name,
+                       mcv_tensor_shape_text(&found, found_shape, sizeof found_shape), expected_shape);
+}
+
+static mcv_status check_parameters(inspection *self) {
+    MCV_TRY(MiniCPMV_named_parameters(&self->config, check_parameter, self));
+    for (size_t i = 0; i < mcv_safetensors_count(self->file); i++)
+        if (!self->expected[i])
+            MCV_TRY(add_string(self->unexpected, mcv_safetensors_name(self->file, i)));
+    return MCV_OK;
+}
+
+static mcv_status check_processor(inspection *self) {
+    MiniCPMVProcessor processor;
+    MCV_TRY(MiniCPMVProcessor_from_pretrained(&processor, self->path));
+    self->tokenizer_size = Qwen2Tokenizer_size(processor.tokenizer);
+    mcv_status status = MCV_OK;
+    if (self->tokenizer_size > self->config.vocab_size)
+        status = add_problem(self, "tokenizer: ids up to %d, beyond the vocabulary of %d", self->tokenizer_size - 1,
+                             self->config.vocab_size);
+    MiniCPMVProcessor_free(&processor);
+    return status;
+}
+
+static component_totals *component_of(inspection *self, const char *name) {
+    size_t length = strcspn(name, ".");
+    int i = 0;
+    while (i < NUM_COMPONENTS - 1 && !(strlen(COMPONENTS[i]) == length && strncmp(COMPONENTS[i], name, length) == 0))
+        i++;
+    return &self->components[i];
+}
+
+static void add_to_totals(component_totals *totals, size_t parameters, size_t bytes) {
+    totals->tensors++;
+    totals->parameters += parameters;
+    totals->bytes += bytes;
+}
+
+static void add_up(inspection *self) {
+    for (size_t i = 0; i < mcv_safetensors_count(self->file); i++) {
+        mcv_tensor tensor = mcv_safetensors_at(self->file, i);
+        size_t parameters, bytes;
+        mcv_tensor_count(&tensor, &parameters); /* both were checked when the file was opened */
+        mcv_tensor_bytes(&tensor, &bytes);
+        add_to_totals(component_of(self, mcv_safetensors_name(self->file, i)), parameters, bytes);
+        add_to_totals(&self->all, parameters, bytes);
+    }
+}
+
+static mcv_status hash_tensors(inspection *self) {
+    size_t count = mcv_safetensors_count(self->file);
+    MCV_TRY(MCV_NEW(&self->hashes, count));
+    for (size_t i = 0; i < count; i++) {
+        mcv_tensor tensor = mcv_safetensors_at(self->file, i);
+        mcv_log_progress("hash", i, count);
+        MCV_TRY(mcv_hash_tensor(&tensor, &self->hashes[i]));
+    }
+    mcv_log_progress_end();
+    return MCV_OK;
+}
+
+static mcv_status look(inspection *self, bool hash) {
+    self->is_model = mcv_path_is_folder(self->path);
+    self->problems = json_array();
+    self->unexpected = json_array();
+    if (self->is_model)
+        MCV_TRY(MiniCPMVConfig_from_pretrained(&self->config, self->path));
+    MCV_TRY(mcv_safetensors_open(self->path, &self->file));
+    MCV_TRY(MCV_NEW(&self->expected, mcv_safetensors_count(self->file)));
+    add_up(self);
+    if (self->is_model) {
+        MCV_TRY(check_processor(self));
+        MCV_TRY(check_parameters(self));
+    }
+    return hash ? hash_tensors(self) : MCV_OK;
+}
+
+/* ---- For people ------------------------------------------------------------------------------------------------ */
+
+static void print_config(const inspection *self) {
+    const MiniCPMVConfig *config = &self->config;
+    const SiglipVisionConfig *vision = &config->vision_config;
+    int side = vision->image_size / vision->patch_size;
+    printf(
+        "language model  %d layers, hidden %d, intermediate %d, %d heads of %d, %d key-value heads, vocabulary %d%s\n",
+        config->num_hidden_layers, config->hidden_size, config->intermediate_size, config->num_attention_heads,
+        config->head_dim, config->num_key_value_heads, config->vocab_size,
+        config->tie_word_embeddings ? ", tied embeddings" : "");
+    printf("vision encoder  %d layers%s, hidden %d, intermediate %d, %d heads, patches of %d, %d x %d positions\n",
+           vision->num_hidden_layers, config->drop_vision_last_layer ? " but the last" : "", vision->hidden_size,
+           vision->intermediate_size, vision->num_attention_heads, vision->patch_size, side, side);
+    printf("resampler       %d queries, groups of frames %s\n", config->query_num,
+           config->batch_3d_resampler ? "in one batch" : "one by one");
+    printf("images          up to %d slices\n", config->slice_config.max_slice_nums);
+    printf("tokenizer       %d ids\n\n", self->tokenizer_size);
+}
+
+static void print_totals(const char *name, const component_totals *totals) {
+    if (totals->tensors)
+        printf("%-14s %9llu %15llu %15llu\n", name, (unsigned long long)totals->tensors,
+               (unsigned long long)totals->parameters, (unsigned long long)totals->bytes);
+}
+
+static void print_tensors(const inspection *self) {
+    int width = 0;
+    for (size_t i = 0; i < mcv_safetensors_count(self->file); i++) {
+        int length = (int)strlen(mcv_safetensors_name(self->file, i));
+        width = length > width ? length : width;
+    }
+    for (size_t i = 0; i < mcv_safetensors_count(self->file); i++) {
+        mcv_tensor tensor = mcv_safetensors_at(self->file, i);
+        char shape[128];
+        printf("%-*s  %-7s %-18s %s\n", width, mcv_safetensors_name(self->file, i), mcv_dtype_name(tensor.dtype),
+               mcv_tensor_shape_text(&tensor, shape, sizeof shape), self->hashes ? self->hashes[i].xxh3_128 : "");
+    }
+}
+
+static void print_strings(const json_t *list, const char *label) {
+    size_t index;
+    json_t *text;
+    json_array_foreach(list, index, text) printf("%s: %s\n", label, json_string_value(text));
+}
+
+static void print_text(const inspection *self) {
+    if (self->is_model)
+        print_config(self);
+    print_tensors(self);
+    printf("\n%-14s %9s %15s %15s\n", "component", "tensors", "parameters", "bytes");
+    for (int i = 0; i < NUM_COMPONENTS; i++)
+        print_totals(COMPONENTS[i], &self->components[i]);
+    print_totals("all", &self->all);
+    print_strings(self->unexpected, "not used");
+    print_strings(self->problems, "problem");
+}
+
+/* ---- For programs ---------------------------------------------------------------------------------------------- */
+
+static json_t *totals_to_json(const component_totals *totals) {
+    return json_pack("{s:I, s:I, s:I}", "tensors", (json_int_t)totals->tensors, "parameters",
+                     (json_int_t)totals->parameters, "bytes", (json_int_t)totals->bytes);
+}
+
+static json_t *config_to_json(const MiniCPMVConfig *config) {
+    const SiglipVisionConfig *vision = &config->vision_config;
+    json_t *vision_json =
+        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "num_hidden_layers", vision->num_hidden_layers, "hidden_size",
+                  vision->hidden_size, "intermediate_size", vision->intermediate_size, "num_attention_heads",
+                  vision->num_attention_heads, "patch_size", vision->patch_size, "image_size", vision->image_size);
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:i, s:b, s:b, s:i, s:o}", "num_hidden_layers",
+                     config->num_hidden_layers, "hidden_size", config->hidden_size, "intermediate_size",
+                     config->intermediate_size, "num_attention_heads", config->num_attention_heads,
+                     "num_key_value_heads", config->num_key_value_heads, "head_dim", config->head_dim, "vocab_size",
+                     config->vocab_size, "tie_word_embeddings", config->tie_word_embeddings, "query_num",
+                     config->query_num, "batch_3d_resampler", config->batch_3d_resampler, "drop_vision_last_layer",
+                     config->drop_vision_last_layer, "max_slice_nums", config->slice_config.max_slice_nums,
+                     "vision_config", vision_json);
+}
+
+static json_t *tensor_to_json(const inspection *self, size_t index) {
+    mcv_tensor tensor = mcv_safetensors_at(self->file, index);
+    size_t bytes;
+    mcv_tensor_bytes(&tensor, &bytes);
+    json_t *object =
+        json_pack("{s:s, s:s, s:o, s:I}", "name", mcv_safetensors_name(self->file, index), "dtype",
+                  mcv_dtype_name(tensor.dtype), "shape", mcv_json_shape(&tensor), "bytes", (json_int_t)bytes);
+    if (self->hashes)
+        mcv_json_set(&object, "xxh3_128", json_string(self->hashes[index].xxh3_128));
+    return object;
+}
+
+static mcv_status print_json(const inspection *self) {
+    json_t *components = json_object(), *tensors = json_array();
+    for (int i = 0; i < NUM_COMPONENTS; i++)
+        mcv_json_set(&components, COMPONENTS[i], totals_to_json(&self->components[i]));
+    for (size_t i = 0; i < mcv_safetensors_count(self->file); i++)
+        mcv_json_append(&tensors, tensor_to_json(self, i));
+    json_t *report =
+        json_pack("{s:s, s:o, s:o, s:o, s:O, s:O}", "path", self->path, "all", totals_to_json(&self->all), "components",
+                  components, "tensors", tensors, "unexpected", self->unexpected, "problems", self->problems);
+    if (self->is_model) {
+        mcv_json_set(&report, "config", config_to_json(&self->config));
+        mcv_json_set(&report, "tokenizer_size", json_integer(self->tokenizer_size));
+    }
+    return mcv_json_print(report);
+}
+
+/* ---- The command ----------------------------------------------------------------------------------------------- */
+
+static mcv_status report(const inspection *self, bool json) {
+    size_t problems = json_array_size(self->problems);
+    if (json)
+        MCV_TRY(print_json(self));
+    else
+        print_text(self);
+    if (problems == 0)
+        return MCV_OK;
+    return MCV_FAIL(MCV_BAD_INPUT, "%s: %zu problem%s, the first: %s", self->path, problems, problems == 1 ? "" : "s",
+                    json_string_value(json_array_get(self->problems, 0)));
+}
+
+static mcv_status run(const mcv_arguments *arguments) {
+    inspection self = {.path = arguments->operands[0]};
+    mcv_status status = look(&self, mcv_option_count(arguments, "hash") > 0);
+    if (status == MCV_OK)
+        status = report(&self, arguments->json);
+    json_decref(self.problems);
+    json_decref(self.unexpected);
+    free(self.hashes);
+    free(self.expected);
+    mcv_safetensors_close(self.file);
+    return status;
+}
+
+static const mcv_option OPTIONS[] = {
+    {0, "hash", NULL, "show the XXH3 fingerprint (128 bits) of each tensor's data"},
+    {0},
+};
+
+const mcv_command mcv_inspect_command = {
+    .name = "inspect",
+    .summary = "what a model holds, and what is wrong with it",
+    .operands = "PATH",
+    .min_operands = 1,
+    .max_operands = 1,
+    .details =
+        "Shows the tensors of a safetensors file or of a model's folder in Hugging Face layout. Of a folder also the\n"
+        "configuration and the tokenizer, and whether the tensors are those that the configuration implies. Exit\n"
+        "code 3 where a file is damaged, a tensor missing or of the wrong shape.\n",
+    .options = OPTIONS,
+    .run = run,
+};

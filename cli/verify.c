@@ -1,0 +1,222 @@
+/* minicpmv verify CASE...: runs golden cases and compares every tensor. */
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/fingerprints.h"
+#include "cli/report.h"
+#include "cli/run_case.h"
+#include "core/log.h"
+#include "core/threads.h"
+#include "formats/safetensors.h"
+
+enum { MOST_RUNS = 64, MOST_THREADS = 1024 };
+
+typedef struct verify_options {
+    const char *model;      /* NULL: the case's own */
+    const char *pillow;     /* NULL: the version that the golden file was made with */
+    int threads[MOST_RUNS]; /* [num_runs]: one run each; 0: one per processor */
+    int num_runs;
+    bool expect_bitwise;
+} verify_options;
+
+/* One case, its files and its model. */
+typedef struct verify_case {
+    mcv_golden_case golden_case;
+    mcv_safetensors *golden, *exact;
+    MiniCPMV *model;
+    mcv_fingerprints fingerprints; /* of the first run; empty without --expect-bitwise */
+} verify_case;
+
+/* One run of a case. */
+typedef struct verify_run {
+    const verify_options *options;
+    verify_case *of;
+    bool first;
+    int threads; /* 0: one per processor */
+    mcv_comparison comparison;
+    size_t tensors_seen;
+} verify_run;
+
+/* "1,2,3". */
+static mcv_status read_threads(const char *text, verify_options *options) {
+    const char *rest = text;
+    do {
+        char *end;
+        long threads = strtol(rest, &end, 10);
+        if (end == rest || (*end && *end != ',') || threads < 1 || threads > MOST_THREADS)
+            return MCV_FAIL(MCV_USAGE, "--threads %s: expected whole numbers from 1 to %d with commas between", text,
+                            MOST_THREADS);
+        if (options->num_runs == MOST_RUNS)
+            return MCV_FAIL(MCV_USAGE, "--threads %s: more than %d runs", text, MOST_RUNS);
+        options->threads[options->num_runs++] = (int)threads;
+        rest = *end ? end + 1 : NULL;
+    } while (rest);
+    return MCV_OK;
+}
+
+static mcv_status read_options(const mcv_arguments *arguments, verify_options *options) {
+    const char *threads = mcv_option_value(arguments, "threads");
+    *options = (verify_options){.model = mcv_option_value(arguments, "model"),
+                                .pillow = mcv_option_value(arguments, "pillow"),
+                                .expect_bitwise = mcv_option_count(arguments, "expect-bitwise") > 0};
+    if (threads)
+        MCV_TRY(read_threads(threads, options));
+    else
+        options->num_runs = 1;
+    if (options->expect_bitwise && options->num_runs < 2)
+        return MCV_FAIL(MCV_USAGE, "--expect-bitwise needs several runs to compare, as in --threads 1,2,3");
+    return MCV_OK;
+}
+
+/* ---- What a run makes ------------------------------------------------------------------------------------------ */
+
+/* Holds a tensor's bits to those of the first run. */
+static mcv_status check_bits(verify_run *run, const char *name, const mcv_tensor *tensor) {
+    if (run->first)
+        return mcv_fingerprints_add(&run->of->fingerprints, name, tensor);
+    bool match;
+    MCV_TRY(mcv_fingerprints_match(&run->of->fingerprints, name, tensor, &match));
+    return match ? MCV_OK : mcv_comparison_reject(&run->comparison, name, "bits differ from the first run's");
+}
+
+static mcv_status take_tensor(void *context, const char *name, const mcv_tensor *tensor) {
+    verify_run *run = context;
+    mcv_log_progress(run->of->golden_case.name, run->tensors_seen++, mcv_safetensors_count(run->of->golden));
+    MCV_TRY(mcv_comparison_tensor(&run->comparison, name, tensor));
+    return run->options->expect_bitwise ? check_bits(run, name, tensor) : MCV_OK;
+}
+
+static mcv_status take_text(void *context, const char *name, const json_t *value) {
+    verify_run *run = context;
+    const char *golden = mcv_safetensors_metadata(run->of->golden, name);
+    return golden ? mcv_comparison_json(&run->comparison, name, value, golden) : MCV_OK;
+}
+
+static mcv_status run_and_compare(verify_run *run) {
+    mcv_run_sink sink = {take_tensor, take_text, run};
+    mcv_pool *pool;
+    MCV_TRY(mcv_pool_create(&pool, run->threads));
+    run->of->model->pool = pool;
+    mcv_status status = mcv_run_case(run->of->model, &run->of->golden_case, &sink);
+    run->of->model->pool = NULL;
+    mcv_pool_free(pool);
+    mcv_log_progress_end();
+    return status == MCV_OK ? mcv_comparison_finish(&run->comparison) : status;
+}
+
+/* ---- Cases ----------------------------------------------------------------------------------------------------- */
+
+/* Adds what failed in a later run to the comparison of the first. */
+static mcv_status merge_failures(mcv_comparison *first, const verify_run *run) {
+    for (size_t i = 0; i < run->comparison.num_rows; i++) {
+        const mcv_comparison_row *row = &run->comparison.rows[i];
+        char problem[sizeof row->problem];
+        if (row->pass)
+            continue;
+        snprintf(problem, sizeof problem, "threads %d: %s", run->threads, row->problem);
+        MCV_TRY(mcv_comparison_reject(first, row->name, problem));
+    }
+    return MCV_OK;
+}
+
+static mcv_status run_one(const verify_options *options, verify_case *verified, int index, mcv_comparison *first) {
+    verify_run run = {.options = options, .of = verified, .first = index == 0, .threads = options->threads[index]};
+    mcv_status status = mcv_comparison_start(&run.comparison, verified->golden, verified->exact, MCV_REFERENCE_LIMIT);
+    if (status == MCV_OK)
+        status = run_and_compare(&run);
+    if (status == MCV_OK && index == 0) {
+        *first = run.comparison;
+        return MCV_OK;
+    }
+    if (status == MCV_OK)
+        status = merge_failures(first, &run);
+    mcv_comparison_free(&run.comparison);
+    return status;
+}
+
+/* Resizes images as the Pillow did that the golden file was made with. */
+static mcv_status choose_pillow(const verify_options *options, verify_case *verified) {
+    const char *version = options->pillow ? options->pillow : mcv_safetensors_metadata(verified->golden, "pillow");
+    if (!version)
+        return MCV_OK;
+    mcv_status status = PillowVersion_from_string(version, &verified->model->processor.image_processor.pillow);
+    if (status != MCV_OK && !options->pillow)
+        return mcv_fail_context(MCV_BAD_INPUT, "%s: metadata pillow", verified->golden_case.golden_path);
+    return status;
+}
+
+static mcv_status open_case(const verify_options *options, const char *path, verify_case *verified) {
+    mcv_golden_case *golden_case = &verified->golden_case;
+    MCV_TRY(mcv_golden_case_load(path, golden_case));
+    const char *model = options->model ? options->model : golden_case->model;
+    if (!model)
+        return MCV_FAIL(MCV_USAGE, "%s names no model: --model is needed", path);
+    MCV_TRY(mcv_safetensors_open(golden_case->golden_path, &verified->golden));
+    if (golden_case->exact_path)
+        MCV_TRY(mcv_safetensors_open(golden_case->exact_path, &verified->exact));
+    MCV_TRY(MiniCPMV_from_pretrained(&verified->model, model, NULL));
+    return choose_pillow(options, verified);
+}
+
+static void close_case(verify_case *verified) {
+    MiniCPMV_free(verified->model);
+    mcv_safetensors_close(verified->exact);
+    mcv_safetensors_close(verified->golden);
+    mcv_fingerprints_free(&verified->fingerprints);
+    mcv_golden_case_free(&verified->golden_case);
+}
+
+static mcv_status verify_one(const verify_options *options, const char *path, mcv_report *report) {
+    verify_case verified = {0};
+    mcv_comparison comparison = {0};
+    mcv_status status = open_case(options, path, &verified);
+    for (int i = 0; i < options->num_runs && status == MCV_OK; i++)
+        status = run_one(options, &verified, i, &comparison);
+    if (status == MCV_OK)
+        status = mcv_report_case(report, verified.golden_case.name, &comparison);
+    mcv_comparison_free(&comparison);
+    close_case(&verified);
+    return status;
+}
+
+static mcv_status run(const mcv_arguments *arguments) {
+    verify_options options;
+    mcv_report report;
+    MCV_TRY(read_options(arguments, &options));
+    mcv_status status = mcv_report_start(&report, arguments->json, mcv_option_value(arguments, "junit"));
+    for (int i = 0; i < arguments->num_operands && status == MCV_OK; i++)
+        status = verify_one(&options, arguments->operands[i], &report);
+    if (status == MCV_OK)
+        status = mcv_report_finish(&report);
+    mcv_report_free(&report);
+    return status;
+}
+
+static const mcv_option OPTIONS[] = {
+    {'m', "model", "FOLDER", "another model than the case names"},
+    {0, "threads", "N[,N...]", "threads; several numbers: a run with each (default: one per processor)"},
+    {0, "expect-bitwise", NULL, "demand equal bits of all runs"},
+    {0, "pillow", "VERSION",
+     "whose resizing is followed, as 12.1 (default: what made the case, else the newest known)"},
+    {0, "junit", "FILE", "write the results as JUnit's XML, too"},
+    {0},
+};
+
+const mcv_command mcv_verify_command = {
+    .name = "verify",
+    .summary = "run golden cases and compare every tensor",
+    .operands = "CASE...",
+    .min_operands = 1,
+    .max_operands = MCV_ANY_NUMBER,
+    .details =
+        "Runs each golden case (its folder or case.json) and compares every tensor of its golden.safetensors: one "
+        "line\n"
+        "a tensor in the order of execution, then the first that diverges. Where the case has exact.safetensors, an "
+        "FP64\n"
+        "run, a tensor must be twice as near to it as golden is, or as near as FP32 can be, and within 1e-5 of golden\n"
+        "(relative L2), so that a spoilt file is seen; else within 2e-6 of golden. Ids, bounds, sizes, pixel values,\n"
+        "prompts and texts must be equal.\n"
+        "Exit code 0 where all agree, 1 where not.\n",
+    .options = OPTIONS,
+    .run = run,
+};

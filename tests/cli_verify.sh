@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# minicpmv verify: golden cases, damaged ones, several runs, reports.
+. "$(dirname "$0")/command_line.sh"
+verify=("$PROGRAM" verify)
+
+mkdir "$work/cases"
+ln -s "$PWD/golden/models" "$PWD/golden/images" "$work"
+
+# copy_case NAME: a copy of a golden case whose files can be spoilt; prints its folder.
+copy_case() {
+    local copy
+    copy=$(mktemp -d "$work/cases/$1.XXXXXX")
+    cp golden/cases/"$1"/* "$copy"
+    echo "$copy"
+}
+
+# header_size FILE: where the data of a safetensors file begins.
+header_size() {
+    echo $((8 + $(od -An -tu8 -N8 "$1")))
+}
+
+# spoil FILE OFFSET BYTES: overwrites bytes of the data; BYTES as printf escapes.
+spoil() {
+    printf "$3" | dd of="$1" bs=1 seek=$(($(header_size "$1") + $2)) conv=notrunc status=none
+}
+
+# offset_of FILE TENSOR: where its data begins behind the header.
+offset_of() {
+    head -c "$(header_size "$1")" "$1" | grep -aoE "\"$2\":[^}]*" | sed -E 's/.*data_offsets":\[([0-9]+),.*/\1/'
+}
+
+single=golden/cases/single
+plan 36
+expect "a case" 0 '^all equal: [0-9]+ comparisons in 1 case$' "${verify[@]}" "$single"
+expect "by its file" 0 '^all equal: ' "${verify[@]}" "$single/case.json"
+expect "a line a tensor, with the distances to the exact run" 0 \
+    '^llm.lm_head +\[1, 1, [0-9]+\] +F32 .* 1\.0+ +[0-9.]+e-[0-9]+ +[0-9.]+e-[0-9]+  ok$' "${verify[@]}" "$single"
+expect "a batch" 0 '^all equal: ' "${verify[@]}" golden/cases/batch
+expect "several cases" 0 '^all equal: [0-9]+ comparisons in 3 cases$' "${verify[@]}" golden/cases/{single,batch,video-groups}
+result "standard error is empty where all is well" "$("${verify[@]}" "$single" 2>&1 >/dev/null)"
+expect "one run a number of threads" 0 '^all equal' "${verify[@]}" golden/cases/batch --threads 1,2,3 --expect-bitwise
+expect "the order of Pillow's passes" 0 '^all equal' "${verify[@]}" "$single" --pillow 13.0
+
+# Damage. The bytes behind the last tensor's start are of attention_mask, as tensors of larger elements come first.
+case=$(copy_case single)
+spoil "$case/golden.safetensors" "$(offset_of "$case/golden.safetensors" vpm.embeddings)" '\x00\x00\x00\x7f'
+expect "a value that differs" 1 '^first divergence: single.*: vpm.embeddings: ' "${verify[@]}" "$case"
+expect "its line in the table" 1 '^vpm.embeddings .*FAIL: rel_l2 .* at most 1e-05; worst at \[0, 0, 0\]: ' "${verify[@]}" "$case"
+expect "what is equal stays so" 1 '^vpm +.* ok$' "${verify[@]}" "$case"
+"${verify[@]}" "$case" >/dev/null 2>"$work/err"
+result "the outcome is on standard error, too" "$(grep -q '1 of .* comparisons differ in 1 of 1 cases, the first: .*vpm.embeddings' "$work/err" || cat "$work/err")"
+expect "a bad case beside a good one" 1 '^first divergence: single.*: vpm.embeddings' "${verify[@]}" "$single" "$case"
+spoil "$case/golden.safetensors" "$(offset_of "$case/golden.safetensors" vpm.embeddings)" '\x00\x00\xc0\x7f'
+expect "a NaN" 1 'vpm.embeddings: not finite at \[0, 0, 0\]' "${verify[@]}" "$case"
+case=$(copy_case single)
+spoil "$case/golden.safetensors" "$(offset_of "$case/golden.safetensors" input_ids)" '\x01'
+expect "an id that differs" 1 '^first divergence: .*: input_ids: must be equal; first unequal at \[0, 0\]' "${verify[@]}" "$case"
+case=$(copy_case single)
+spoil "$case/golden.safetensors" "$(offset_of "$case/golden.safetensors" generated_ids.greedy)" '\x01'
+expect "a generated id that differs" 1 '^first divergence: .*: generated_ids.greedy: must be equal' "${verify[@]}" "$case"
+case=$(copy_case single)
+spoil "$case/golden.safetensors" "$(offset_of "$case/golden.safetensors" pixel_values.0.0)" '\x01'
+expect "a pixel that differs" 1 '^first divergence: .*: pixel_values.0.0: must be equal' "${verify[@]}" "$case"
+case=$(copy_case single)
+sed -i 's/"llm.lm_head":/"llm.lm_heax":/' "$case/golden.safetensors" "$case/exact.safetensors"
+expect "a tensor that the model does not make" 1 'first divergence: .*: llm.lm_heax: missing' "${verify[@]}" "$case"
+case=$(copy_case single)
+sed -i 's/"text": "/"text": "x/' "$case/case.json"
+expect "another question" 1 '^first divergence: .*: prompts: unequal from byte' "${verify[@]}" "$case"
+
+expect_error "no case" 2 'expected CASE\.\.\., found 0' "${verify[@]}"
+expect_error "a case that is not there" 3 'nowhere: cannot be opened' "${verify[@]}" nowhere
+expect_error "a folder without case.json" 3 'case.json: cannot be opened' "${verify[@]}" golden/models
+case=$(copy_case single)
+truncate -s 5000 "$case/golden.safetensors"
+expect_error "a golden file that is cut" 3 'golden.safetensors: ' "${verify[@]}" "$case"
+rm "$case/golden.safetensors"
+expect_error "a golden file that is not there" 3 'golden.safetensors: cannot be opened' "${verify[@]}" "$case"
+case=$(copy_case single)
+sed -i 's/"role": "user"/"role": "judge"/' "$case/case.json"
+expect_error "a case that has no meaning" 3 'case single.*role "judge"' "${verify[@]}" "$case"
+sed -i 's/"model": /"models": /' "$case/case.json"
+expect_error "a case without a model" 2 'names no model: --model is needed' "${verify[@]}" "$case"
+expect_error "a model that is not there" 3 'nowhere/config.json: cannot be opened' "${verify[@]}" "$single" -m nowhere
+expect "another model" 1 'first divergence: single: ' "${verify[@]}" "$single" -m golden/models/foreach-f16
+expect_error "numbers of threads" 2 'expected whole numbers' "${verify[@]}" "$single" --threads 1,,2
+expect_error "--expect-bitwise of one run" 2 'needs several runs' "${verify[@]}" "$single" --expect-bitwise
+expect_error "the fast engine" 4 'this build has no fast engine' "${verify[@]}" "$single" --engine fast
+
+case=$(copy_case single)
+spoil "$case/golden.safetensors" "$(offset_of "$case/golden.safetensors" vpm.embeddings)" '\x00\x00\x00\x7f'
+"${verify[@]}" "$single" "$case" --junit "$work/junit.xml" >/dev/null 2>&1
+result "JUnit" "$(grep -q '<testsuite name="single" tests="[0-9]*" failures="0">' "$work/junit.xml" &&
+    [ "$(grep -c '<failure ' "$work/junit.xml")" -eq 1 ] || cat "$work/junit.xml")"
+if command -v python3 >/dev/null; then
+    json() {
+        "${verify[@]}" --json "${@:2}" 2>/dev/null | python3 -c "import json,sys; r=json.load(sys.stdin); t={(x['case'],x['name']): x for x in r['tensors']}; sys.exit(0 if $1 else repr(r)[:1000])" 2>&1
+    }
+    result "JSON of a case that is right" "$(json "r['cases'] == 1 and r['failed'] == 0 and r['first_divergence'] is None and all(x['pass'] and x['max_abs'] >= 0 and x['rel_l2'] < 2e-6 and x['cosine'] > 0.999 for x in r['tensors']) and t['single', 'vpm']['exact_rel_l2'] < t['single', 'vpm']['golden_exact_rel_l2'] / 2" "$single")"
+    result "JSON of one that differs" "$(json "r['cases'] == 2 and r['failed'] == 1 and r['first_divergence'] == 'vpm.embeddings' and [x['name'] for x in r['tensors'] if not x['pass']] == ['vpm.embeddings']" "$single" "$case")"
+else
+    skip "JSON of a case that is right" "python3 is not installed"
+    skip "JSON of one that differs" "python3 is not installed"
+fi
+if command -v script >/dev/null; then
+    script -qec "'$PROGRAM' verify golden/cases/single" "$work/typescript" >/dev/null 2>&1
+    result "progress on a terminal" "$(grep -q 'single: [0-9]*/[0-9]*' "$work/typescript" || head -c 300 "$work/typescript")"
+    script -qec "'$PROGRAM' verify --quiet golden/cases/single" "$work/typescript" >/dev/null 2>&1
+    result "none with --quiet" "$(! grep 'single: [0-9]*/[0-9]*' "$work/typescript" || true)"
+else
+    skip "progress on a terminal" "script is not installed"
+    skip "none with --quiet" "script is not installed"
+fi
+finish
