@@ -2,64 +2,57 @@
 
 #include <stdio.h>
 
+#include "cli/json_output.h"
 #include "formats/hash.h"
 #include "formats/safetensors.h"
 
 /* ---- JSON --------------------------------------------------------------------------------------------------- */
 
-/* Appends a value, NULL where it could not be made. */
-static mcv_status append(json_t *list, json_t *value) {
-    return json_array_append_new(list, value) == 0 ? MCV_OK : MCV_FAIL(MCV_NO_MEMORY, "out of memory (JSON)");
+static json_t *pair(int64_t first, int64_t second) {
+    return json_pack("[II]", (json_int_t)first, (json_int_t)second);
 }
 
-/* Adds an empty list to an object. */
-static mcv_status add_list(json_t *object, const char *key, json_t **list) {
-    *list = json_array();
-    return json_object_set_new(object, key, *list) == 0 ? MCV_OK : MCV_FAIL(MCV_NO_MEMORY, "out of memory (JSON)");
-}
-
-static mcv_status append_groups(json_t *list, const ImageFeatures *images) {
+static json_t *list_groups(const ImageFeatures *images) {
+    json_t *list = json_array();
     for (int i = 0; i < images->num_groups; i++) {
         json_t *ids = json_array();
-        MCV_TRY(append(list, ids));
         for (int j = 0; j < images->groups[i].count; j++)
-            MCV_TRY(append(ids, json_integer(images->groups[i].temporal_ids[j])));
+            mcv_json_append(&ids, json_integer(images->groups[i].temporal_ids[j]));
+        mcv_json_append(&list, ids);
     }
-    return MCV_OK;
+    return list;
 }
 
 /* null for a frame that shares the placeholder of the one before. */
-static mcv_status append_placeholder(const mcv_model_inputs *inputs, int index, json_t *list) {
+static json_t *placeholder(const mcv_model_inputs *inputs, int index) {
     const ImageFeatures *images = inputs->features->images;
     if (images->skip_image[index])
-        return append(list, json_null());
+        return json_null();
     mcv_buffer text = {0};
     mcv_status status = MiniCPMVImageProcessor_get_slice_image_placeholder(
         &inputs->processor->image_processor, images->image_sizes[index][0], images->image_sizes[index][1], index,
         inputs->options->max_slice_nums, inputs->options->use_image_id, &text);
-    if (status == MCV_OK)
-        status = append(list, json_stringn(mcv_buffer_text(&text), text.size));
+    json_t *value = status == MCV_OK ? json_stringn(mcv_buffer_text(&text), text.size) : NULL;
     mcv_buffer_free(&text);
-    return status;
+    return value;
 }
 
-static mcv_status add_images(const mcv_model_inputs *inputs, json_t *object) {
+static void set_images(const mcv_model_inputs *inputs, json_t **object) {
     const ImageFeatures *images = inputs->features->images;
-    json_t *image_sizes, *grids, *placeholders, *skip_image_idx, *temporal_ids;
-    MCV_TRY(add_list(object, "image_sizes", &image_sizes));
-    MCV_TRY(add_list(object, "grids", &grids));
-    MCV_TRY(add_list(object, "placeholders", &placeholders));
-    MCV_TRY(add_list(object, "skip_image_idx", &skip_image_idx));
-    MCV_TRY(add_list(object, "temporal_ids", &temporal_ids));
+    json_t *image_sizes = json_array(), *grids = json_array(), *placeholders = json_array(), *skipped = json_array();
     for (int i = 0; i < images->num_images; i++) {
         SliceGrid grid = images->grids[i];
-        MCV_TRY(append(image_sizes, json_pack("[ii]", images->image_sizes[i][0], images->image_sizes[i][1])));
-        MCV_TRY(append(grids, grid.rows > 0 ? json_pack("[ii]", grid.columns, grid.rows) : json_null()));
-        MCV_TRY(append_placeholder(inputs, i, placeholders));
+        mcv_json_append(&image_sizes, pair(images->image_sizes[i][0], images->image_sizes[i][1]));
+        mcv_json_append(&grids, grid.rows > 0 ? pair(grid.columns, grid.rows) : json_null());
+        mcv_json_append(&placeholders, placeholder(inputs, i));
         if (images->skip_image[i])
-            MCV_TRY(append(skip_image_idx, json_integer(i)));
+            mcv_json_append(&skipped, json_integer(i));
     }
-    return append_groups(temporal_ids, images);
+    mcv_json_set(object, "image_sizes", image_sizes);
+    mcv_json_set(object, "grids", grids);
+    mcv_json_set(object, "placeholders", placeholders);
+    mcv_json_set(object, "skip_image_idx", skipped);
+    mcv_json_set(object, "temporal_ids", list_groups(images));
 }
 
 static mcv_tensor pixel_values(const mcv_model_inputs *inputs, const ImageSlice *slice) {
@@ -67,57 +60,51 @@ static mcv_tensor pixel_values(const mcv_model_inputs *inputs, const ImageSlice 
     return MCV_TENSOR(MCV_F32, slice->pixel_values, 3, patch_size, (int64_t)slice->grid_h * slice->grid_w * patch_size);
 }
 
-static mcv_status add_slices(const mcv_model_inputs *inputs, json_t *object) {
+static json_t *describe_pixels(const mcv_tensor *tensor) {
+    json_t *object = json_object();
+    mcv_hash hash;
+    bool hashed = mcv_hash_tensor(tensor, &hash) == MCV_OK;
+    mcv_json_set(&object, "shape", mcv_json_shape(tensor));
+    mcv_json_set(&object, "xxh3_64", hashed ? json_string(hash.xxh3_64) : NULL);
+    return object;
+}
+
+static void set_slices(const mcv_model_inputs *inputs, json_t **object) {
     const ImageFeatures *images = inputs->features->images;
-    int patch_size = inputs->processor->image_processor.patch_size;
-    json_t *slice_sizes, *tgt_sizes, *values;
-    MCV_TRY(add_list(object, "slice_sizes", &slice_sizes));
-    MCV_TRY(add_list(object, "tgt_sizes", &tgt_sizes));
-    MCV_TRY(add_list(object, "pixel_values", &values));
+    int64_t patch_size = inputs->processor->image_processor.patch_size;
+    json_t *slice_sizes = json_array(), *tgt_sizes = json_array(), *values = json_array();
     for (int i = 0; i < images->num_slices; i++) {
         const ImageSlice *slice = &images->slices[i];
         mcv_tensor tensor = pixel_values(inputs, slice);
-        mcv_hash hash;
-        MCV_TRY(mcv_hash_tensor(&tensor, &hash));
-        MCV_TRY(append(slice_sizes, json_pack("[ii]", slice->grid_w * patch_size, slice->grid_h * patch_size)));
-        MCV_TRY(append(tgt_sizes, json_pack("[ii]", slice->grid_h, slice->grid_w)));
-        MCV_TRY(append(values,
-                       json_pack("{s:[III], s:s}", "shape", (json_int_t)tensor.shape[0], (json_int_t)tensor.shape[1],
-                                 (json_int_t)tensor.shape[2], "xxh3_64", hash.xxh3_64)));
+        mcv_json_append(&slice_sizes, pair(slice->grid_w * patch_size, slice->grid_h * patch_size));
+        mcv_json_append(&tgt_sizes, pair(slice->grid_h, slice->grid_w));
+        mcv_json_append(&values, describe_pixels(&tensor));
     }
-    return MCV_OK;
+    mcv_json_set(object, "slice_sizes", slice_sizes);
+    mcv_json_set(object, "tgt_sizes", tgt_sizes);
+    mcv_json_set(object, "pixel_values", values);
 }
 
-static mcv_status add_ids(const MiniCPMVBatchFeature *features, json_t *object) {
-    json_t *input_ids, *attention_mask, *image_bound;
-    MCV_TRY(add_list(object, "input_ids", &input_ids));
-    MCV_TRY(add_list(object, "attention_mask", &attention_mask));
-    MCV_TRY(add_list(object, "image_bound", &image_bound));
+static void set_ids(const MiniCPMVBatchFeature *features, json_t **object) {
+    json_t *input_ids = json_array(), *attention_mask = json_array(), *image_bound = json_array();
     for (int i = 0; i < features->length; i++) {
-        MCV_TRY(append(input_ids, json_integer(features->input_ids[i])));
-        MCV_TRY(append(attention_mask, json_integer(features->attention_mask[i])));
+        mcv_json_append(&input_ids, json_integer(features->input_ids[i]));
+        mcv_json_append(&attention_mask, json_integer(features->attention_mask[i]));
     }
     for (int i = 0; i < features->num_bounds[0]; i++)
-        MCV_TRY(append(image_bound, json_pack("[ii]", features->image_bound[0][i][0], features->image_bound[0][i][1])));
-    return MCV_OK;
+        mcv_json_append(&image_bound, pair(features->image_bound[0][i][0], features->image_bound[0][i][1]));
+    mcv_json_set(object, "input_ids", input_ids);
+    mcv_json_set(object, "attention_mask", attention_mask);
+    mcv_json_set(object, "image_bound", image_bound);
 }
 
-mcv_status mcv_model_inputs_to_json(const mcv_model_inputs *inputs, json_t **json) {
-    *json = json_object();
-    mcv_status status = MCV_OK;
-    if (json_object_set_new(*json, "prompt", json_stringn(inputs->prompt, inputs->prompt_size)) != 0)
-        status = MCV_FAIL(MCV_NO_MEMORY, "out of memory (JSON)");
-    if (status == MCV_OK)
-        status = add_images(inputs, *json);
-    if (status == MCV_OK)
-        status = add_slices(inputs, *json);
-    if (status == MCV_OK)
-        status = add_ids(inputs->features, *json);
-    if (status != MCV_OK) {
-        json_decref(*json);
-        *json = NULL;
-    }
-    return status;
+mcv_status mcv_model_inputs_print(const mcv_model_inputs *inputs) {
+    json_t *object = json_object();
+    mcv_json_set(&object, "prompt", json_stringn(inputs->prompt, inputs->prompt_size));
+    set_images(inputs, &object);
+    set_slices(inputs, &object);
+    set_ids(inputs->features, &object);
+    return mcv_json_print(object);
 }
 
 /* ---- safetensors -------------------------------------------------------------------------------------------- */
@@ -160,14 +147,8 @@ static mcv_status add_tensors(const mcv_model_inputs *inputs, mcv_safetensors_wr
 }
 
 static mcv_status add_all(const mcv_model_inputs *inputs, mcv_safetensors_writer *writer) {
-    json_t *groups = json_array();
-    mcv_status status = append_groups(groups, inputs->features->images);
-    if (status != MCV_OK) {
-        json_decref(groups);
-        return status;
-    }
-    MCV_TRY(add_metadata(writer, "temporal_ids", groups));
     MCV_TRY(add_metadata(writer, "prompts", json_stringn(inputs->prompt, inputs->prompt_size)));
+    MCV_TRY(add_metadata(writer, "temporal_ids", list_groups(inputs->features->images)));
     return add_tensors(inputs, writer);
 }
 

@@ -2,8 +2,6 @@
 #ifndef MCV_CLI_MODEL_INPUTS_H
 #define MCV_CLI_MODEL_INPUTS_H
 
-#include <jansson.h>
-
 #include "ref/processing_minicpmv.h"
 
 /* A conversation and its inputs: a batch of one. */
@@ -15,9 +13,10 @@ typedef struct mcv_model_inputs {
     const MiniCPMVBatchFeature *features;
 } mcv_model_inputs;
 
-/* *json: an object, to be released with json_decref. Its keys are HF's where HF has one; pixel values come as shapes
- * and XXH3 fingerprints. */
-mcv_status mcv_model_inputs_to_json(const mcv_model_inputs *inputs, json_t **json);
+/* Prints a JSON object in a line. Its keys are HF's where HF has one; pixel values come as shapes and XXH3
+ * fingerprints.
+ */
+mcv_status mcv_model_inputs_print(const mcv_model_inputs *inputs);
 
 /* Writes the inputs under the names of a golden case: input_ids, attention_mask, image_bound.0, tgt_sizes.0,
  * pixel_values.0.J; prompts and temporal_ids as metadata. */

@@ -179,17 +179,6 @@ static void Request_free(Request *request) {
 
 /* ---- Answers ------------------------------------------------------------------------------------------------ */
 
-static mcv_status print_json(const mcv_model_inputs *inputs) {
-    json_t *json;
-    MCV_TRY(mcv_model_inputs_to_json(inputs, &json));
-    int failed = json_dumpf(json, stdout, 0);
-    json_decref(json);
-    if (failed)
-        return MCV_FAIL(MCV_NO_MEMORY, "out of memory (JSON)");
-    printf("\n");
-    return MCV_OK;
-}
-
 static mcv_status process(const Job *job, Request *request) {
     MiniCPMVBatchFeature features;
     ProcessorInput input = {.prompt = mcv_buffer_text(&request->prompt),
@@ -201,7 +190,7 @@ static mcv_status process(const Job *job, Request *request) {
     MCV_TRY(MiniCPMVProcessor_call(&job->processor, &request->arena, &input, 1, &request->options, &features));
     if (job->output)
         MCV_TRY(mcv_model_inputs_write(&inputs, job->output));
-    return job->as_json ? print_json(&inputs) : MCV_OK;
+    return job->as_json ? mcv_model_inputs_print(&inputs) : MCV_OK;
 }
 
 /* The command line's own options hold where the request says nothing. */
