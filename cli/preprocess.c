@@ -6,6 +6,8 @@
 #include "cli/cli.h"
 #include "cli/json_lines.h"
 #include "cli/model_inputs.h"
+#include "cli/preprocess_video.h"
+#include "cli/video_options.h"
 #include "formats/temporal_ids.h"
 #include "ref/chat_template.h"
 
@@ -28,6 +30,9 @@ static const mcv_option OPTIONS[] = {
     {0, "pillow", "VERSION", "whose image resizing to follow (default 13.0.0)"},
     {'o', "output", "FILE", "write the inputs as safetensors, named as in a golden case"},
     {0, "jsonl", NULL, "read a request from each line of standard input"},
+    {0, "video", "FILE", "a video or a folder of images: choose its frames, groups and temporal ids"},
+    MCV_VIDEO_OPTIONS,
+    {0, "contact-sheet", "FILE", "draw the chosen frames with their times and groups, as PNG"},
     {0},
 };
 
@@ -288,6 +293,11 @@ static mcv_status run_job(const mcv_arguments *arguments, const char *folder, Jo
 
 static mcv_status run(const mcv_arguments *arguments) {
     const char *folder;
+    if (mcv_option_count(arguments, "video") > 0)
+        return mcv_preprocess_video(arguments);
+    MCV_TRY(mcv_video_options_refuse(arguments));
+    if (mcv_option_count(arguments, "contact-sheet") > 0)
+        return MCV_FAIL(MCV_USAGE, "--contact-sheet goes with --video");
     MCV_TRY(mcv_option_required(arguments, "model", &folder));
     Job job = {.output = mcv_option_value(arguments, "output")};
     bool has_lines = mcv_option_count(arguments, "jsonl") > 0;
@@ -316,7 +326,12 @@ const mcv_command mcv_preprocess_command = {
         "A request of --jsonl is an object with any of images (paths), prompt, raw_prompt, system_prompt, "
         "enable_thinking,\n"
         "max_slice_nums, use_image_id, temporal_ids, max_inp_length; the command line's options hold for what it does "
-        "not say.\n",
+        "not say.\n"
+        "With --video it chooses frames as the model card's encode_video does and prints frame_indices, timestamps "
+        "(seconds),\n"
+        "temporal_ids (one list a group), packing and what the video is; --output writes frames.J (rows, columns, 3), "
+        "frame_indices,\n"
+        "timestamps, temporal_ids, pixel_values.0.J and tgt_sizes.0. There --max-slice-nums is 1 unless given.\n",
     .options = OPTIONS,
     .run = run,
 };
