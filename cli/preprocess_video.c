@@ -121,10 +121,12 @@ static mcv_status process_group(video_job *job, int group) {
 
 /* ---- Output ------------------------------------------------------------------------------------------------------ */
 
+/* A list for each conversation of a batch, as in a golden case. */
 static mcv_status add_metadata(video_job *job) {
-    json_t *groups = temporal_ids(&job->clip.sampling);
-    char *text = groups ? json_dumps(groups, JSON_COMPACT) : NULL;
-    json_decref(groups);
+    json_t *batch = json_array();
+    mcv_json_append(&batch, temporal_ids(&job->clip.sampling));
+    char *text = batch ? json_dumps(batch, JSON_COMPACT) : NULL;
+    json_decref(batch);
     if (!text)
         return MCV_FAIL(MCV_NO_MEMORY, "out of memory (JSON)");
     mcv_status status = mcv_safetensors_add_metadata(job->writer, "temporal_ids", text);

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 
 #include "tests/temporary.h"
-#include "video/video.h"
+#include "video/clip.h"
 
 static mcv_video *open_video(const char *path, const mcv_video_options *options) {
     mcv_video *video;
@@ -291,6 +291,70 @@ Test(video, folder_refusals) {
     expect_failure(folder, &options, MCV_BAD_INPUT, "p1.ppm");
     cr_assert_eq(mkdir(temporary_path("bare"), 0777), 0);
     expect_failure(temporary_path("bare"), &options, MCV_BAD_INPUT, "no images");
+}
+
+/* ---- Clips ------------------------------------------------------------------------------------------------------- */
+
+/* Pictures at 0, 1, 5, 5.5 and 6 s, the last for 2 s. */
+static const char *uneven_folder(mcv_clip_options *options) {
+    static char times[256];
+    const char *folder = make_folder(1, 5);
+    strcpy(times, temporary_text("uneven", "0\n1\n5\n5.5\n6\n8\n"));
+    *options = mcv_clip_options_default();
+    options->video.timestamps = times;
+    return folder;
+}
+
+static mcv_clip open_clip(const char *path, const mcv_clip_options *options) {
+    mcv_clip clip;
+    cr_assert_eq(mcv_clip_open(path, options, &clip), MCV_OK, "%s", mcv_error_message());
+    return clip;
+}
+
+Test(clip, a_section_is_a_video_of_its_own) {
+    mcv_clip_options options;
+    const char *folder = uneven_folder(&options);
+    options.start = 0.5;
+    options.end = 6;
+    mcv_clip clip = open_clip(folder, &options);
+    cr_expect_eq(clip.duration, 5);            /* from 1 s to 6 s */
+    cr_assert_eq(clip.sampling.num_frames, 5); /* 3 pictures in 5 s round to 1 a second */
+    static const int INDICES[] = {1, 1, 2, 3, 3}, IDS[] = {0, 0, 40, 45, 45};
+    static const double TIMES[] = {1, 1, 5, 5.5, 5.5};
+    for (int i = 0; i < 5; i++) {
+        cr_expect_eq(clip.sampling.frame_indices[i], INDICES[i]);
+        cr_expect_eq(clip.sampling.timestamps[i], TIMES[i]);
+        cr_expect_eq(clip.sampling.temporal_ids[i], IDS[i]);
+    }
+    mcv_image image;
+    cr_assert_eq(mcv_clip_read(&clip, 2, &image), MCV_OK);
+    expect_pixel(&image, 0, 0, 3, 0, 0);
+    mcv_image_free(&image);
+    mcv_clip_close(&clip);
+}
+
+Test(clip, the_cards_timing_has_even_steps) {
+    mcv_clip_options options;
+    const char *folder = uneven_folder(&options);
+    options.card_timing = true;
+    mcv_clip clip = open_clip(folder, &options);
+    cr_expect_eq(clip.duration, 8);
+    for (int i = 0; i < clip.sampling.num_frames; i++)
+        cr_expect_eq(clip.sampling.timestamps[i], (double)clip.sampling.frame_indices[i] / (5 / 8.0));
+    mcv_clip_close(&clip);
+}
+
+Test(clip, sections_without_pictures) {
+    mcv_clip clip;
+    mcv_clip_options options;
+    const char *folder = uneven_folder(&options);
+    options.start = 1.5;
+    options.end = 4;
+    cr_expect_eq(mcv_clip_open(folder, &options, &clip), MCV_USAGE);
+    options.end = 0;
+    options.start = 8;
+    cr_expect_eq(mcv_clip_open(folder, &options, &clip), MCV_USAGE);
+    cr_expect_null(clip.video);
 }
 
 /* ---- Builds without FFmpeg --------------------------------------------------------------------------------------- */

@@ -14,8 +14,8 @@ typedef struct frame_times {
 } frame_times;
 
 static frame_times choose_timing(const mcv_video_info *info, bool card_timing) {
-    if (card_timing && info->container_fps > 0)
-        return (frame_times){info->frame_count, info->container_fps, NULL};
+    if (card_timing)
+        return (frame_times){info->frame_count, info->container_fps > 0 ? info->container_fps : info->fps, NULL};
     return (frame_times){info->frame_count, info->fps, info->variable_rate ? info->times : NULL};
 }
 

@@ -10,8 +10,8 @@ typedef struct mcv_clip_options {
     mcv_video_options video;
     double start, end; /* seconds after the first picture: the section's begins at the first that is not shown before
                           `start` and ends before the first not shown before `end`. end 0: the whole rest */
-    bool card_timing;  /* picture i is taken to be shown at i / container_fps even where the file says otherwise, as the
-                          model card does */
+    bool card_timing;  /* picture i is taken to be shown at i / container_fps (else fps) even where the file says
+                          otherwise, as the model card does */
 } mcv_clip_options;
 
 /* The whole video, with the card's defaults. */

@@ -40,6 +40,8 @@ static mcv_status choose_count(double fps, double duration, const mcv_sampling_o
     if (options->fps * trunc(duration) <= most) {
         *packing = 1;
         frames = rint(fmin(options->fps, rint(fps)) * fmin(most, duration));
+        if (frames < 1) /* the card would divide by zero */
+            frames = fmax(rint(fmin(options->fps, fps) * fmin(most, duration)), 1);
     } else {
         double needed = ceil(duration * options->fps / most);
         bool enough = needed <= options->max_packing;
@@ -50,7 +52,7 @@ static mcv_status choose_count(double fps, double duration, const mcv_sampling_o
         *packing = options->force_packing < options->max_packing ? options->force_packing : options->max_packing;
     if (frames > INT_MAX)
         return MCV_FAIL(MCV_USAGE, "%g frames at once", frames);
-    *count = frames < 1 ? 1 : (int)frames;
+    *count = (int)frames;
     return MCV_OK;
 }
 

@@ -30,7 +30,7 @@ typedef struct mcv_frame_sampling {
  * first 0, for videos of a variable frame rate; NULL: frame i is shown at i / fps, as the card has it.
  *
  * At an exact tie between two ticks the earlier one is taken (the card's cKDTree takes either). Where the card would
- * choose no frame at all, and divide by zero, the one in the middle is taken.
+ * choose no frame at all, and divide by zero, the video's rate is not rounded and one frame is taken at least.
  * MCV_BAD_INPUT: no frames, a frame rate that is not positive, a video that is too long for an int32 tick.
  * MCV_USAGE: an option out of its range. Release with mcv_frame_sampling_free. */
 mcv_status mcv_sample_frames(int64_t frame_count, double fps, const double *times, const mcv_sampling_options *options,
