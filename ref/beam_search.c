@@ -1,10 +1,13 @@
 #include "ref/beam_search.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "core/random.h"
 #include "ref/logits_process.h"
+#include "ref/stopping_criteria.h"
+#include "ref/topk.h"
 
 /* A sequence of the search. */
 typedef struct Beam {
@@ -30,6 +33,7 @@ typedef struct BeamSearch {
     int batch_size, num_beams, beams_to_keep;
     int cur_len;
     float *log_probs; /* [num_beams * vocab_size]: of one prompt, with the scores of the beams that they go on from */
+    float *quotients; /* [num_beams * vocab_size]: of sampling */
     float *logits;    /* [batch_size * num_beams, vocab_size] */
     int32_t *parents, *ids; /* [batch_size * num_beams] */
     float *keys;            /* [num_beams + beams_to_keep] */
@@ -65,6 +69,8 @@ static mcv_status create(BeamSearch *self) {
     size_t rows = (size_t)self->batch_size * (size_t)self->num_beams, vocab = (size_t)self->model->vocab_size;
     MCV_TRY(LogitsScratch_create(&self->scratch, self->model->vocab_size));
     MCV_TRY(MCV_ARENA_NEW(&self->arena, &self->log_probs, (size_t)self->num_beams * vocab));
+    if (self->config->do_sample)
+        MCV_TRY(MCV_ARENA_NEW(&self->arena, &self->quotients, (size_t)self->num_beams * vocab));
     MCV_TRY(MCV_ARENA_NEW(&self->arena, &self->logits, rows * vocab));
     MCV_TRY(MCV_ARENA_NEW(&self->arena, &self->parents, rows));
     MCV_TRY(MCV_ARENA_NEW(&self->arena, &self->ids, rows));
@@ -87,41 +93,17 @@ static mcv_status create(BeamSearch *self) {
 
 /* ---- Choosing ----------------------------------------------------------------------------------------------- */
 
-/* The indices of the k largest keys, largest first, equal ones by index. torch.topk. */
-static void topk(const float *keys, int count, int k, int32_t *indices) {
-    int found = 0;
-    for (int i = 0; i < count; i++) {
-        if (found == k && !(keys[i] > keys[indices[k - 1]]))
-            continue;
-        int at = found < k ? found++ : k - 1;
-        for (; at > 0 && keys[i] > keys[indices[at - 1]]; at--)
-            indices[at] = indices[at - 1];
-        indices[at] = i;
-    }
-}
-
-/* k indices without replacement, by their probabilities: the largest of p / e with e exponentially distributed.
- * torch.multinomial. */
-static mcv_status sample_without_replacement(const float *log_probs, int count, int k, mcv_random *random,
-                                             int32_t *indices) {
-    float *quotients;
-    MCV_TRY(MCV_NEW(&quotients, (size_t)count));
-    logits_softmax(log_probs, count, quotients);
+/* Draws beams_to_keep indices of log_probs without replacement, by their probabilities: the largest of p / e with e
+ * exponentially distributed. torch.multinomial. */
+static void sample_without_replacement(const BeamSearch *self, mcv_random *random) {
+    int count = self->num_beams * self->model->vocab_size;
+    logits_softmax(self->log_probs, count, self->quotients);
     for (int i = 0; i < count; i++)
-        quotients[i] = (float)((double)quotients[i] / -log1p(-mcv_random_positive(random)));
-    topk(quotients, count, k, indices);
-    free(quotients);
-    return MCV_OK;
+        self->quotients[i] = (float)((double)self->quotients[i] / -log1p(-mcv_random_positive(random)));
+    topk(self->quotients, count, self->beams_to_keep, self->chosen);
 }
 
-static bool is_eos(const GenerationConfig *config, int32_t id) {
-    for (int i = 0; i < config->num_eos_token_ids; i++)
-        if (config->eos_token_ids[i] == id)
-            return true;
-    return false;
-}
-
-/* Fills search->log_probs: each beam's scores plus each token's processed log probability. */
+/* Fills self->log_probs: each beam's scores plus each token's processed log probability. */
 static mcv_status accumulate_log_probs(BeamSearch *self, const Search *search, int prompt, const float *prompt_logits) {
     int vocab = self->model->vocab_size;
     for (int beam = 0; beam < self->num_beams; beam++) {
@@ -141,21 +123,20 @@ static mcv_status accumulate_log_probs(BeamSearch *self, const Search *search, i
 }
 
 /* HF: _get_top_k_continuations, and the stopping criteria. */
-static mcv_status get_top_k_continuations(BeamSearch *self, Search *search) {
-    int vocab = self->model->vocab_size, count = self->num_beams * vocab;
+static void get_top_k_continuations(BeamSearch *self, Search *search) {
+    int vocab = self->model->vocab_size;
     if (self->config->do_sample)
-        MCV_TRY(sample_without_replacement(self->log_probs, count, self->beams_to_keep, &search->random, self->chosen));
+        sample_without_replacement(self, &search->random);
     else
-        topk(self->log_probs, count, self->beams_to_keep, self->chosen);
+        topk(self->log_probs, self->num_beams * vocab, self->beams_to_keep, self->chosen);
     for (int i = 0; i < self->beams_to_keep; i++) {
         Beam *candidate = &search->candidates[i];
         int32_t id = self->chosen[i] % vocab;
         copy_beam(candidate, &search->running[self->chosen[i] / vocab]);
         candidate->score = self->log_probs[self->chosen[i]];
         candidate->ids[candidate->length++] = id;
-        candidate->finished = is_eos(self->config, id) || candidate->length >= self->config->max_new_tokens;
+        candidate->finished = stopping_criteria(self->config, id, (size_t)candidate->length);
     }
-    return MCV_OK;
 }
 
 /* HF: _get_running_beams_for_next_iteration. */
@@ -244,7 +225,7 @@ static mcv_status search_one_token(BeamSearch *self, const float *prompt_logits)
     for (int i = 0; i < self->batch_size; i++) {
         Search *search = &self->searches[i];
         MCV_TRY(accumulate_log_probs(self, search, i, prompt_logits));
-        MCV_TRY(get_top_k_continuations(self, search));
+        get_top_k_continuations(self, search);
         get_running_beams_for_next_iteration(self, search);
         update_finished_beams(self, search);
     }
@@ -278,17 +259,23 @@ static mcv_status run(BeamSearch *self, const float *prompt_logits, TokenIds *se
     return take_best(self, sequences);
 }
 
+/* HF: _beam_search. There are enough candidates for num_beams sequences to go on whatever ends. */
 mcv_status beam_search(const GenerationModel *model, const float *prompt_logits, int batch_size,
                        const GenerationConfig *config, TokenIds *sequences) {
-    int candidates = config->num_eos_token_ids + 1 > 2 ? config->num_eos_token_ids + 1 : 2;
+    int end_tokens = config->num_eos_token_ids > 1 ? config->num_eos_token_ids : 1;
+    int64_t beams_to_keep = ((int64_t)end_tokens + 1) * config->num_beams;
+    int64_t continuations = (int64_t)config->num_beams * model->vocab_size;
+    if (beams_to_keep > continuations)
+        return MCV_FAIL(MCV_USAGE, "%d beams and %d end tokens need %" PRId64 " candidates, %d tokens give %" PRId64,
+                        config->num_beams, config->num_eos_token_ids, beams_to_keep, model->vocab_size, continuations);
+    if (continuations > INT32_MAX / 2 || continuations * batch_size > INT32_MAX / 2)
+        return MCV_FAIL(MCV_USAGE, "%d prompts with %d beams are too many for a vocabulary of %d", batch_size,
+                        config->num_beams, model->vocab_size);
     BeamSearch self = {.model = model,
                        .config = config,
                        .batch_size = batch_size,
                        .num_beams = config->num_beams,
-                       .beams_to_keep = candidates * config->num_beams};
-    if (self.beams_to_keep > self.num_beams * model->vocab_size)
-        return MCV_FAIL(MCV_USAGE, "%d beams need %d candidates, a vocabulary of %d gives %d", self.num_beams,
-                        self.beams_to_keep, model->vocab_size, self.num_beams * model->vocab_size);
+                       .beams_to_keep = (int)beams_to_keep};
     mcv_status status = run(&self, prompt_logits, sequences);
     LogitsScratch_free(&self.scratch);
     mcv_arena_free(&self.arena);

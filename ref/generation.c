@@ -6,6 +6,7 @@
 #include "core/random.h"
 #include "ref/beam_search.h"
 #include "ref/logits_process.h"
+#include "ref/stopping_criteria.h"
 
 GenerationConfig GenerationConfig_default(void) {
     return (GenerationConfig){.max_new_tokens = 20,
@@ -38,13 +39,6 @@ static mcv_status validate(const GenerationConfig *config) {
     if (!isfinite(config->length_penalty))
         return MCV_FAIL(MCV_USAGE, "length_penalty is %g; a finite number expected", config->length_penalty);
     return MCV_OK;
-}
-
-static bool is_eos(const GenerationConfig *config, int32_t id) {
-    for (int i = 0; i < config->num_eos_token_ids; i++)
-        if (config->eos_token_ids[i] == id)
-            return true;
-    return false;
 }
 
 static int32_t argmax(const float *scores, int count) {
@@ -100,12 +94,12 @@ static mcv_status choose(Sample *self, int row) {
         self->ids[row] = argmax(scores, vocab);
     }
     MCV_TRY(TokenIds_append(sequence, self->ids[row]));
-    self->finished[row] = is_eos(self->config, self->ids[row]);
+    self->finished[row] = stopping_criteria(self->config, self->ids[row], sequence->count);
     return self->stream ? self->stream(self->stream_context, row, &self->ids[row], 1) : MCV_OK;
 }
 
 static mcv_status sample_loop(Sample *self) {
-    for (int length = 1;; length++) {
+    for (;;) {
         bool open = false;
         for (int row = 0; row < self->batch_size; row++) {
             if (self->finished[row]) {
@@ -116,7 +110,7 @@ static mcv_status sample_loop(Sample *self) {
             MCV_TRY(choose(self, row));
             open = open || !self->finished[row];
         }
-        if (!open || length >= self->config->max_new_tokens)
+        if (!open)
             return MCV_OK;
         MCV_TRY(self->model->step(self->model->context, self->ids, self->batch_size, self->logits));
     }

@@ -38,13 +38,19 @@ typedef struct GenerationModel {
     mcv_status (*step)(void *context, const int32_t *ids, int rows, float *logits);
 } GenerationModel;
 
-/* Called with each new id of a row as soon as it is certain (greedy and sampling: at once; beam search: at the end).
- * `ids` are the new ones. A return other than MCV_OK stops the run with that status. */
+/* Called with a row's new ids as soon as they are certain: one by one in greedy decoding and sampling, until the row
+ * has ended; all of the row's at the end in beam search, with what fills it up. A return other than MCV_OK stops the
+ * run with that status. */
 typedef mcv_status (*GenerationStream)(void *context, int row, const int32_t *ids, int count);
 
 /* prompt_logits: [batch_size, vocab_size], behind each prompt's last id.
- * sequences: [batch_size] lists, of the same length each, rows that ended early filled up with pad_token_id, as HF's
- * generate returns them when it starts from embeddings. stream may be NULL. HF: GenerationMixin.generate. */
+ * sequences: [batch_size] lists, empty at first and of the same length in the end, as HF's generate returns them when
+ * it starts from embeddings: rows that ended early are filled up with pad_token_id, in beam search with the first end
+ * token where pad_token_id is 0. The caller releases them, after a failure too. stream may be NULL.
+ * Row i of a batch draws its random numbers from sequence i of the seed (core/random.h), so what is sampled for a
+ * prompt depends on its place in the batch and not on the other prompts; in beam search, too, unless these end it
+ * earlier. MCV_USAGE: a setting that HF refuses. MCV_BAD_INPUT: logits that are NaN or infinite, or all -inf. HF:
+ * GenerationMixin.generate. */
 mcv_status GenerationMixin_generate(const GenerationModel *model, const float *prompt_logits, int batch_size,
                                     const GenerationConfig *config, GenerationStream stream, void *stream_context,
                                     TokenIds *sequences);
