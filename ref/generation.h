@@ -46,11 +46,12 @@ typedef mcv_status (*GenerationStream)(void *context, int row, const int32_t *id
 /* prompt_logits: [batch_size, vocab_size], behind each prompt's last id.
  * sequences: [batch_size] lists, empty at first and of the same length in the end, as HF's generate returns them when
  * it starts from embeddings: rows that ended early are filled up with pad_token_id, in beam search with the first end
- * token where pad_token_id is 0. The caller releases them, after a failure too. stream may be NULL.
- * Row i of a batch draws its random numbers from sequence i of the seed (core/random.h), so what is sampled for a
- * prompt depends on its place in the batch and not on the other prompts; in beam search, too, unless these end it
- * earlier. MCV_USAGE: a setting that HF refuses. MCV_BAD_INPUT: logits that are NaN or infinite, or all -inf. HF:
- * GenerationMixin.generate. */
+ * token where pad_token_id is 0. The caller releases them, after a failure too.
+ * stream: may be NULL.
+ * Row i of a batch draws its random numbers from sequence i of the seed (core/random.h): what is sampled for a prompt
+ * depends on its place in the batch, not on the other prompts, unless these end a beam search earlier or later.
+ * MCV_USAGE: a setting that HF refuses. MCV_BAD_INPUT: logits that are NaN or infinite, or all -inf.
+ * HF: GenerationMixin.generate. */
 mcv_status GenerationMixin_generate(const GenerationModel *model, const float *prompt_logits, int batch_size,
                                     const GenerationConfig *config, GenerationStream stream, void *stream_context,
                                     TokenIds *sequences);
