@@ -29,9 +29,19 @@ static mcv_status find_terminators(MiniCPMV *self, const char *folder) {
     return MCV_OK;
 }
 
+/* Patches of another size would not be what the patch embedding reads. HF finds out in the convolution. */
+static mcv_status check_patch_size(const MiniCPMV *self, const char *folder) {
+    int expected = self->config.patch_size, found = self->processor.image_processor.patch_size;
+    if (expected == found)
+        return MCV_OK;
+    return MCV_FAIL(MCV_BAD_INPUT, "%s: config.json has patch_size = %d, preprocessor_config.json has %d", folder,
+                    expected, found);
+}
+
 static mcv_status load(MiniCPMV *self, const char *folder) {
     MCV_TRY(MiniCPMVConfig_from_pretrained(&self->config, folder));
     MCV_TRY(MiniCPMVProcessor_from_pretrained(&self->processor, folder));
+    MCV_TRY(check_patch_size(self, folder));
     MCV_TRY(chat_template_check(folder));
     MCV_TRY(find_terminators(self, folder));
     MCV_TRY(mcv_safetensors_open(folder, &self->weights));
@@ -473,7 +483,7 @@ void MiniCPMV_chat_preset(GenerationConfig *config, bool sampling, bool enable_t
     }
 }
 
-/* What chat() demands of config.json and preprocessor_config.json. */
+/* What chat() demands of config.json and preprocessor_config.json, but for patch_size, which was checked at loading. */
 static mcv_status check_agreement(const MiniCPMV *self) {
     const MiniCPMVConfig *config = &self->config;
     const MiniCPMVImageProcessor *processor = &self->processor.image_processor;
@@ -482,7 +492,6 @@ static mcv_status check_agreement(const MiniCPMV *self) {
         int config_value, processor_value;
     } PAIRS[] = {
         {"query_num", "image_feature_size", config->query_num, processor->image_feature_size},
-        {"patch_size", "patch_size", config->patch_size, processor->patch_size},
         {"use_image_id", "use_image_id", config->use_image_id, processor->use_image_id},
         {"slice_config.max_slice_nums", "max_slice_nums", config->slice_config.max_slice_nums,
          processor->max_slice_nums},

@@ -19,7 +19,7 @@ ask() {
     "$PROGRAM" chat -m "$model" -p "What is this?" --max-new-tokens 2 --no-sampling "$@"
 }
 
-plan 27
+plan 28
 weights=$(stat -c %s "$base/model.safetensors")
 for part in 4 100 $((weights / 2)) $((weights - 1)); do
     broken cut && head -c "$part" "$base/model.safetensors" >"$work/cut/model.safetensors"
@@ -40,6 +40,9 @@ broken deep && edit "$work/deep/config.json" '"num_hidden_layers": [0-9]*' '"num
 expect_error "a configuration of more layers" 3 'the weights have no tensor .*layers' ask "$work/deep"
 broken queries && edit "$work/queries/preprocessor_config.json" '"image_feature_size": [0-9]*' '"image_feature_size": 9'
 expect_error "query_num and image_feature_size disagree" 3 'query_num.*image_feature_size' ask "$work/queries"
+broken patches && edit "$work/patches/preprocessor_config.json" '"patch_size": [0-9]*' '"patch_size": 7'
+expect_error "patch_size of the two files disagree" 3 'patch_size = 14.*has 7' \
+    "$PROGRAM" dump -m "$work/patches" -i "$image" -p "What is this?" -o "$work/patches.safetensors"
 broken key && edit "$work/key/config.json" '"hidden_size"' '"hidden_sise"'
 expect_error "a misspelt key" 3 'config.json has no hidden_size' ask "$work/key"
 broken json && head -c 200 "$base/config.json" >"$work/json/config.json"
