@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/execution_order.h"
+#include "cli/json_lines.h"
 
 enum { BLOCK = 1024 };
 
@@ -318,10 +319,10 @@ mcv_status mcv_comparison_json(mcv_comparison *comparison, const char *name, con
     mcv_comparison_row *row;
     MCV_TRY(add_row(comparison, name, &row));
     row->is_text = true;
-    json_error_t error;
-    json_t *expected = json_loads(golden, JSON_DECODE_ANY, &error);
-    if (!expected)
-        return MCV_FAIL(MCV_BAD_INPUT, "metadata %s: not valid JSON: %s", name, error.text);
+    json_t *expected;
+    mcv_status status = mcv_json_read_text(golden, strlen(golden), name, &expected);
+    if (status != MCV_OK)
+        return mcv_fail_context(status, "metadata");
     row->pass = json_equal(ours, expected);
     char *our_text = json_dumps(ours, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
     char *golden_text = json_dumps(expected, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/json_lines.h"
 #include "cli/report.h"
-#include "formats/json.h"
 
 /* A string of the metadata, which holds JSON; compared where both dumps have it. */
 static mcv_status compare_metadata(mcv_comparison *comparison, const mcv_safetensors *ours, const char *key) {
@@ -12,10 +12,12 @@ static mcv_status compare_metadata(mcv_comparison *comparison, const mcv_safeten
     const char *golden_text = mcv_safetensors_metadata(comparison->golden, key);
     if (!our_text || !golden_text)
         return MCV_OK;
-    mcv_json our_value;
-    MCV_TRY(mcv_json_parse(our_text, strlen(our_text), key, &our_value));
-    mcv_status status = mcv_comparison_json(comparison, key, our_value.value, golden_text);
-    mcv_json_free(&our_value);
+    json_t *our_value;
+    mcv_status status = mcv_json_read_text(our_text, strlen(our_text), key, &our_value);
+    if (status != MCV_OK)
+        return mcv_fail_context(status, "metadata");
+    status = mcv_comparison_json(comparison, key, our_value, golden_text);
+    json_decref(our_value);
     return status;
 }
 

@@ -218,7 +218,25 @@ Test(compare, texts) {
     expect_words(mcv_comparison_first_failure(&comparison)->problem,
                  "unequal from byte 3 on: \xc3\xa4z\",\"b\"], golden \xc3\xa5z\",\"b\"]");
     cr_expect_eq(mcv_comparison_json(&comparison, "text.c", ours, "[\"a"), MCV_BAD_INPUT);
+    cr_expect(strstr(mcv_error_message(), "metadata: text.c: "), "%s", mcv_error_message());
     cr_expect_eq(mcv_comparison_count(&comparison), 0, "texts are no tensors");
+    json_decref(ours);
+    mcv_comparison_free(&comparison);
+    mcv_safetensors_close(file);
+}
+
+/* A model may write the byte 0, which is a character like any other. */
+Test(compare, texts_with_zero_bytes) {
+    mcv_safetensors *file = write_dump("golden", NULL, 0);
+    mcv_comparison comparison;
+    cr_assert_eq(mcv_comparison_start(&comparison, file, NULL, 1), MCV_OK);
+    json_t *ours = json_pack("[s%]", "a\0b", (size_t)3);
+    cr_assert_eq(mcv_comparison_json(&comparison, "text.a", ours, "[\"a\\u0000b\"]"), MCV_OK, "%s",
+                 mcv_error_message());
+    cr_expect_null(mcv_comparison_first_failure(&comparison));
+    cr_assert_eq(mcv_comparison_json(&comparison, "text.b", ours, "[\"a\\u0000c\"]"), MCV_OK, "%s",
+                 mcv_error_message());
+    cr_expect_not_null(mcv_comparison_first_failure(&comparison));
     json_decref(ours);
     mcv_comparison_free(&comparison);
     mcv_safetensors_close(file);
