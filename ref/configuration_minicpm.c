@@ -87,6 +87,14 @@ static mcv_status check_sliding_window(const mcv_json *json, int max_position_em
     return mcv_json_fail(MCV_UNSUPPORTED, &member, "false (attention is not windowed here)");
 }
 
+/* HF: get_vllm_embedding, which scales the prompt's embeddings where the configuration has this key. */
+static mcv_status check_scale_emb(const mcv_json *json) {
+    mcv_json scale_emb = mcv_json_member(json, "scale_emb");
+    if (!scale_emb.value || (json_is_number(scale_emb.value) && json_number_value(scale_emb.value) == 1))
+        return MCV_OK;
+    return mcv_json_fail(MCV_UNSUPPORTED, &scale_emb, "1 (embeddings are not scaled here)");
+}
+
 /* HF: Qwen3Config.__init__. */
 static mcv_status Qwen3Config_init(MiniCPMVConfig *config, const mcv_json *json) {
     config->vocab_size = 151936;
@@ -119,6 +127,7 @@ static mcv_status Qwen3Config_init(MiniCPMVConfig *config, const mcv_json *json)
     MCV_TRY(mcv_json_get_double(json, "rope_theta", 1, 1e30, &config->rope_theta));
     MCV_TRY(mcv_json_get_bool(json, "attention_bias", &config->attention_bias));
     MCV_TRY(check_rope_scaling(json));
+    MCV_TRY(check_scale_emb(json));
     return check_sliding_window(json, config->max_position_embeddings);
 }
 

@@ -74,8 +74,8 @@ typedef struct MiniCPMVConfig {
 
 /* Reads folder/config.json. A key that is missing has HF's default, unknown keys are passed over. A value of the wrong
  * type or out of range and a combination that has no meaning are MCV_BAD_INPUT with the key's name; what HF has and
- * this project has not (rope_scaling, a sliding window in use, other activations, other ways of generating) is
- * MCV_UNSUPPORTED.
+ * this project has not (rope_scaling, a sliding window in use, scale_emb, other activations, other ways of generating)
+ * is MCV_UNSUPPORTED.
  *
  * Sizes are limited so that products of a few of them fit: a row of any activation (heads * head_dim, channels *
  * patch_size^2, patches of an image) an int, a weight matrix a size_t.

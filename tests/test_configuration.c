@@ -123,6 +123,7 @@ Test(configuration, mistakes_are_named) {
         {MCV_UNSUPPORTED, "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4}}", "rope_scaling.type:"},
         {MCV_UNSUPPORTED, "{\"use_sliding_window\": true}", "use_sliding_window:"},
         {MCV_UNSUPPORTED, "{\"use_sliding_window\": true, \"sliding_window\": 32767}", "use_sliding_window:"},
+        {MCV_UNSUPPORTED, "{\"scale_emb\": 12}", "scale_emb: expected 1"},
         {MCV_UNSUPPORTED, "{\"no_repeat_ngram_size\": 3}", "no_repeat_ngram_size: expected null"},
         {MCV_UNSUPPORTED, "{\"bad_words_ids\": [[1]]}", "bad_words_ids: expected null"},
         {MCV_UNSUPPORTED, "{\"renormalize_logits\": true}", "renormalize_logits: expected null"},
@@ -139,6 +140,7 @@ Test(configuration, options_that_change_nothing_are_taken) {
     load_good("{\"rope_scaling\": {\"rope_type\": \"default\"}}");
     load_good("{\"rope_scaling\": null, \"use_sliding_window\": true, \"sliding_window\": null}");
     load_good("{\"use_sliding_window\": true, \"sliding_window\": 32768}");
+    load_good("{\"scale_emb\": 1.0}");
     load_good(
         "{\"no_repeat_ngram_size\": 0, \"typical_p\": 1.0, \"renormalize_logits\": false, \"bad_words_ids\": null}");
     load_good("{\"model_type\": \"minicpmv\", \"max_length\": 20, \"hidden_act\": \"swish\"}");
