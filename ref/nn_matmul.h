@@ -8,8 +8,8 @@
  *
  * a: [m, k] with rows lda apart, b: [n, k] with rows ldb apart, c: [m, n] with rows ldc apart.
  *
- * Each sum is four partial ones, over k mod 4 = 0, 1, 2, 3 in ascending order, added as (s0 + s2) + (s1 + s3). Products
- * of two FP32 values are exact in FP64, so a CPU that fuses multiplication and addition gives the same bits. */
+ * Each sum is four partial ones, over k mod 4 = 0, 1, 2, 3 in ascending order, added as (s0 + s2) + (s1 + s3). Each
+ * product is rounded before it is added, also where a CPU could do both at once: -ffp-contract=off. */
 void matmul_nt(const double *a, size_t lda, size_t m, const double *b, size_t ldb, size_t n, size_t k, double *c,
                size_t ldc);
 
