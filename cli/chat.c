@@ -167,7 +167,7 @@ static mcv_status answer(session *self) {
     return status;
 }
 
-/* A question with the images that wait for it. When it cannot be answered, the session is as it was before. */
+/* A question with the images that wait for it. When it cannot be answered, both are forgotten. */
 static mcv_status ask(session *self, const char *question) {
     size_t before = self->num_turns;
     mcv_status status = add_turn(self, "user", self->pending, self->num_pending, question);

@@ -1,7 +1,7 @@
 /* minicpmv.h: MiniCPM-V 4.5 in C. The one public header.
  *
  * Every function that can fail returns an mcv_status; the words for the newest failure of the calling thread are in
- * mcv_error_message(). Nothing here prints. */
+ * mcv_error_message(). Nothing here prints. A model serves one call at a time; different models, different threads. */
 #ifndef MINICPMV_H
 #define MINICPMV_H
 
@@ -174,8 +174,9 @@ typedef struct mcv_observer {
     void *context;    /* for both */
 } mcv_observer;
 
-/* Answers batch_size conversations. answers: [batch_size] strings, to be released with mcv_free. Options NULL: the
- * defaults, and the preset of sampling. observer may be NULL. */
+/* Answers batch_size conversations. answers: [batch_size] strings, to be released with mcv_free; where a model writes
+ * the character U+0000, the string seems to end there, while observer->text sees all of it. Options NULL: the defaults,
+ * and the preset of sampling. observer may be NULL. */
 mcv_status mcv_chat(mcv_model *model, const mcv_conversation *conversations, int batch_size,
                     const mcv_prompt_options *prompt_options, const mcv_generation_options *generation_options,
                     const mcv_observer *observer, char **answers);

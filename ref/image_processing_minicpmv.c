@@ -359,6 +359,16 @@ end:
 
 /* ---- preprocess --------------------------------------------------------------------------------------------- */
 
+static mcv_status check_group(const TemporalGroup *group, int index) {
+    if (group->count < 1)
+        return MCV_FAIL(MCV_USAGE, "group %d of the temporal ids is empty", index + 1);
+    for (int i = 0; i < group->count; i++)
+        if (group->temporal_ids[i] < NO_TIME)
+            return MCV_FAIL(MCV_USAGE, "group %d of the temporal ids: expected at least %d, found %d", index + 1,
+                            (int)NO_TIME, (int)group->temporal_ids[i]);
+    return MCV_OK;
+}
+
 /* *groups: the caller's, checked, or one an image. */
 static mcv_status list_groups(mcv_arena *arena, int num_images, const TemporalIds *temporal_ids, TemporalIds *groups) {
     if (!temporal_ids) {
@@ -373,8 +383,7 @@ static mcv_status list_groups(mcv_arena *arena, int num_images, const TemporalId
         return MCV_FAIL(MCV_USAGE, "temporal ids for a conversation without images");
     int64_t frames = 0;
     for (int i = 0; i < temporal_ids->num_groups; i++) {
-        if (temporal_ids->groups[i].count < 1)
-            return MCV_FAIL(MCV_USAGE, "group %d of the temporal ids is empty", i + 1);
+        MCV_TRY(check_group(&temporal_ids->groups[i], i));
         frames += temporal_ids->groups[i].count;
     }
     if (frames != num_images)

@@ -359,6 +359,9 @@ mcv_status MiniCPMV_decode_text(const MiniCPMV *self, const int32_t *ids, size_t
 static mcv_status message_content(const mcv_message *message, mcv_buffer *content) {
     for (int i = 0; i < message->num_parts; i++) {
         const mcv_part *part = &message->parts[i];
+        if (!part->image == !part->text)
+            return MCV_FAIL(MCV_USAGE, "part %d of a message: expected a text or an image, found %s", i,
+                            part->text ? "both" : "neither");
         if (i > 0)
             MCV_TRY(mcv_buffer_append_string(content, "\n"));
         MCV_TRY(mcv_buffer_append_string(content, part->image ? "(<image>./</image>)" : part->text));
