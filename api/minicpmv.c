@@ -1,4 +1,5 @@
 /* The public functions, on top of the reference. */
+#include "api/video_frames.h"
 #include "core/threads.h"
 #include "ref/modeling_minicpmv.h"
 
@@ -44,6 +45,13 @@ void mcv_model_close(mcv_model *model) {
     MiniCPMV_free(model->reference);
     mcv_pool_free(model->pool);
     free(model);
+}
+
+mcv_status mcv_video_load(const mcv_model *model, const char *path, const mcv_clip_options *options, int max_slice_nums,
+                          mcv_video_frames *frames) {
+    mcv_clip_options defaults = mcv_clip_options_default();
+    return mcv_video_frames_load(&model->reference->processor.image_processor, path, options ? options : &defaults,
+                                 max_slice_nums, frames);
 }
 
 mcv_prompt_options mcv_prompt_options_default(void) {

@@ -90,6 +90,7 @@ static mcv_status write_slices(video_job *job, const ImageFeatures *features) {
 
 static mcv_status process_frames(video_job *job, int first, int count, mcv_image *frames /* [count] */) {
     for (int i = 0; i < count; i++) {
+        mcv_log_progress("frames", (uint64_t)(first + i) + 1, (uint64_t)job->clip.sampling.num_frames);
         MCV_TRY(mcv_clip_read(&job->clip, first + i, &frames[i]));
         if (job->sheet.page.rgb)
             MCV_TRY(mcv_contact_sheet_put(&job->sheet, first + i, &frames[i]));
@@ -193,6 +194,9 @@ static mcv_status run_job(const mcv_arguments *arguments, video_job *job) {
     MCV_TRY(mcv_clip_open(mcv_option_value(arguments, "video"), &options, &job->clip));
     if (output || sheet)
         MCV_TRY(process_all(job, output, sheet));
+    const char *remark = mcv_video_get_info(job->clip.video)->remark;
+    if (remark)
+        mcv_log_remark("%s: %s", mcv_option_value(arguments, "video"), remark);
     return arguments->json || (!output && !sheet) ? print_json(&job->clip) : MCV_OK;
 }
 

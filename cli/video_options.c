@@ -16,18 +16,17 @@ static mcv_status read_timing(const mcv_arguments *arguments, mcv_clip_options *
 
 mcv_status mcv_video_options_read(const mcv_arguments *arguments, mcv_clip_options *options) {
     *options = mcv_clip_options_default();
-    mcv_sampling_options *sampling = &options->sampling;
-    MCV_TRY(mcv_option_double(arguments, "fps", 1e-6, MOST_FPS, &sampling->fps));
-    MCV_TRY(mcv_option_int(arguments, "max-frames", 1, MOST_FRAMES, &sampling->max_frames));
-    MCV_TRY(mcv_option_int(arguments, "packing", 1, MCV_MAX_PACKING, &sampling->max_packing));
-    MCV_TRY(mcv_option_int(arguments, "force-packing", 1, MCV_MAX_PACKING, &sampling->force_packing));
+    MCV_TRY(mcv_option_double(arguments, "fps", 1e-6, MOST_FPS, &options->fps));
+    MCV_TRY(mcv_option_int(arguments, "max-frames", 1, MOST_FRAMES, &options->max_frames));
+    MCV_TRY(mcv_option_int(arguments, "packing", 1, MCV_MAX_PACKING, &options->max_packing));
+    MCV_TRY(mcv_option_int(arguments, "force-packing", 1, MCV_MAX_PACKING, &options->force_packing));
     MCV_TRY(mcv_option_double(arguments, "start", 0, MOST_SECONDS, &options->start));
     MCV_TRY(mcv_option_double(arguments, "end", 0, MOST_SECONDS, &options->end));
     if (mcv_option_count(arguments, "end") > 0 && options->end <= options->start)
         return MCV_FAIL(MCV_USAGE, "--end %g: expected more than --start %g", options->end, options->start);
-    MCV_TRY(mcv_option_double(arguments, "frame-rate", 1e-6, MOST_FPS, &options->video.frame_rate));
-    options->video.timestamps = mcv_option_value(arguments, "timestamps");
-    options->video.threads = arguments->threads;
+    MCV_TRY(mcv_option_double(arguments, "frame-rate", 1e-6, MOST_FPS, &options->frame_rate));
+    options->timestamps = mcv_option_value(arguments, "timestamps");
+    options->threads = arguments->threads;
     return read_timing(arguments, options);
 }
 

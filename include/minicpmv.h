@@ -143,6 +143,41 @@ typedef struct mcv_generation_options {
     uint64_t seed;      /* the same seed gives the same answer on every machine */
 } mcv_generation_options;
 
+/* ---- Videos ------------------------------------------------------------------------------------------------- */
+
+/* Which frames of a video a model sees. Card: the parameters of encode_video in the model card. */
+typedef struct mcv_clip_options {
+    double fps;        /* frames wanted a second. Card: choose_fps */
+    int max_frames;    /* groups at most, where packing can help it. Card: MAX_NUM_FRAMES */
+    int max_packing;   /* frames a group at most, 1 to 6. Card: MAX_NUM_PACKING */
+    int force_packing; /* frames a group, but max_packing at most; 0: as few as keep within max_frames */
+    double start, end; /* seconds after the first picture: the section begins at the first that is not shown before
+                          `start` and ends before the first not shown before `end`. end 0: the whole rest */
+    int card_timing;   /* 1: picture number i is taken to be shown at i / rate even where the file says otherwise, as in
+                          the card */
+    double frame_rate; /* of a folder of images, frames a second; 0: not given */
+    const char *timestamps; /* of a folder of images: a file with a time in seconds a line, or one in mkvmerge's
+                               "timestamp format v2"; NULL: none */
+    int threads;            /* of the video decoder; 0: its own choice */
+    void (*progress)(void *context, int frames, int num_frames); /* hears of each frame that is ready; NULL: nobody */
+    void *progress_context;
+} mcv_clip_options;
+
+/* The whole video: 3 frames a second, 180 groups, 3 frames a group, nothing forced. */
+mcv_clip_options mcv_clip_options_default(void);
+
+/* Frames for a message, in this order, and their groups for the conversation's temporal ids. */
+typedef struct mcv_video_frames {
+    int num_frames;
+    mcv_image *frames;      /* [num_frames] */
+    int64_t *frame_indices; /* [num_frames]: their numbers in the video, in the order in which it shows them */
+    double *timestamps;     /* [num_frames]: seconds after the first picture */
+    int32_t *temporal_ids;  /* [num_frames]: in steps of 0.1 s from the section's start */
+    int num_groups;
+    mcv_frame_group *groups; /* [num_groups]: parts of temporal_ids; their counts add up to num_frames */
+    char *remark;            /* what is amiss with the file; NULL: nothing */
+} mcv_video_frames;
+
 /* ---- Models ------------------------------------------------------------------------------------------------- */
 
 typedef struct mcv_model mcv_model;
@@ -160,6 +195,15 @@ mcv_model_options mcv_model_options_default(void);
  * options NULL: the defaults. */
 mcv_status mcv_model_open(const char *folder, const mcv_model_options *options, mcv_model **model);
 void mcv_model_close(mcv_model *model);
+
+/* Chooses and decodes a video's frames. It can be what FFmpeg's libraries read (mp4, mkv, webm, mov, avi, GIF, ...;
+ * where the build has them), animated WebP, Y4M, or a folder of images. options NULL: the defaults. The card prompts
+ * with max_slice_nums 1 and use_image_id 0; max_slice_nums here is to be the one of the prompt: frames that it leaves
+ * whole are made smaller ahead where the model sees the same of them. MCV_UNSUPPORTED: a format that this build does
+ * not read. Release with mcv_video_frames_free. */
+mcv_status mcv_video_load(const mcv_model *model, const char *path, const mcv_clip_options *options, int max_slice_nums,
+                          mcv_video_frames *frames);
+void mcv_video_frames_free(mcv_video_frames *frames);
 
 /* The presets of HF's chat(): sampling on or off, thinking or not. */
 mcv_generation_options mcv_generation_options_preset(const mcv_model *model, int sampling, int enable_thinking);

@@ -478,3 +478,28 @@ mcv_status MiniCPMVImageProcessor_preprocess(const MiniCPMVImageProcessor *proce
     }
     return MCV_OK;
 }
+
+/* ---- Not in HF -------------------------------------------------------------------------------------------------- */
+
+static bool is_cut(const MiniCPMVImageProcessor *processor, Size size, int max_slice_nums) {
+    return get_sliced_grid(processor, (int)size.width, (int)size.height, max_slice_nums).rows > 0;
+}
+
+mcv_status MiniCPMVImageProcessor_resize_ahead(const MiniCPMVImageProcessor *processor, int max_slice_nums,
+                                               mcv_image *image) {
+    int scale_resolution = processor->scale_resolution, patch_size = processor->patch_size;
+    Size original_size = {image->width, image->height};
+    MCV_TRY(choose_max_slice_nums(processor, &max_slice_nums));
+    if (!processor->slice_mode || channels_seem_first(image) || is_cut(processor, original_size, max_slice_nums))
+        return MCV_OK;
+    Size size = find_best_resize(original_size, scale_resolution, patch_size, true);
+    Size again = find_best_resize(size, scale_resolution, patch_size, true);
+    bool stays = size.width == again.width && size.height == again.height && !is_cut(processor, size, max_slice_nums);
+    if (!stays || size.width * size.height >= original_size.width * original_size.height)
+        return MCV_OK;
+    mcv_image source_image;
+    MCV_TRY(resize(processor, image, size, &source_image));
+    mcv_image_free(image);
+    *image = source_image;
+    return MCV_OK;
+}

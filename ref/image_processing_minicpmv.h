@@ -80,4 +80,10 @@ mcv_status MiniCPMVImageProcessor_get_slice_image_placeholder(const MiniCPMVImag
                                                               int height, int image_idx, int max_slice_nums,
                                                               int use_image_id, mcv_buffer *text);
 
+/* Not in HF: makes an image smaller ahead of preprocess, so that it takes less memory to keep (a video's frames). It
+ * becomes its own source_image where preprocess makes the same slices and placeholders of both: where it is not cut,
+ * and where the smaller one would neither be cut nor resized again. Otherwise it stays as it is. */
+mcv_status MiniCPMVImageProcessor_resize_ahead(const MiniCPMVImageProcessor *processor, int max_slice_nums,
+                                               mcv_image *image);
+
 #endif

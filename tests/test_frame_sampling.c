@@ -82,6 +82,17 @@ Test(frame_sampling, a_moment_gives_one_frame) {
     mcv_frame_sampling_free(&sampling);
 }
 
+/* The card rounds a rate of 0.4 to 0. */
+Test(frame_sampling, a_slow_video_gives_its_frames) {
+    mcv_sampling_options options = mcv_sampling_options_default();
+    mcv_frame_sampling sampling;
+    cr_assert_eq(mcv_sample_frames(8, 0.4, NULL, &options, &sampling), MCV_OK);
+    cr_assert_eq(sampling.num_frames, 8);
+    cr_expect_eq(sampling.frame_indices[7], 7);
+    cr_expect_eq(sampling.temporal_ids[7], 175);
+    mcv_frame_sampling_free(&sampling);
+}
+
 /* A picture for 9 seconds, then nine more in the last one: the ids follow the times, not the numbers. */
 Test(frame_sampling, takes_presentation_times) {
     double times[10] = {0};

@@ -48,6 +48,7 @@ Test(video, y4m_pictures_and_times) {
     cr_expect_eq(info->fps, 30000.0 / 1001);
     cr_expect_eq(info->container_fps, 30000.0 / 1001);
     cr_expect_not(info->variable_rate);
+    cr_expect_null(info->remark);
     cr_expect_eq(info->times[3], 3 / (30000.0 / 1001));
     static const int ORDER[] = {0, 4, 2, 2, 3};
     for (int i = 0; i < 5; i++) {
@@ -111,6 +112,7 @@ Test(video, y4m_cut_short_loses_its_last_picture) {
     fclose(file);
     mcv_video *video = open_video(temporary_file("short.y4m", data, size - 1), NULL);
     cr_expect_eq(mcv_video_get_info(video)->frame_count, 2);
+    cr_expect_not_null(strstr(mcv_video_get_info(video)->remark, "cut short"));
     mcv_video_close(video);
 }
 
@@ -301,7 +303,7 @@ static const char *uneven_folder(mcv_clip_options *options) {
     const char *folder = make_folder(1, 5);
     strcpy(times, temporary_text("uneven", "0\n1\n5\n5.5\n6\n8\n"));
     *options = mcv_clip_options_default();
-    options->video.timestamps = times;
+    options->timestamps = times;
     return folder;
 }
 

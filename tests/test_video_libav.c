@@ -3,14 +3,12 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
-#include "core/log.h"
 #include "tests/temporary.h"
 #include "video/video.h"
 
 /* ---- ffmpeg ------------------------------------------------------------------------------------------------------ */
 
 static void need_ffmpeg(void) {
-    mcv_log_set_quiet(true);
     if (!mcv_video_has_libav)
         cr_skip_test("this build has no FFmpeg libraries");
     if (system("command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null") != 0)

@@ -1,9 +1,9 @@
 #include "video/clip.h"
 
-#include "core/log.h"
-
 mcv_clip_options mcv_clip_options_default(void) {
-    return (mcv_clip_options){.sampling = mcv_sampling_options_default()};
+    mcv_sampling_options sampling = mcv_sampling_options_default();
+    return (mcv_clip_options){
+        .fps = sampling.fps, .max_frames = sampling.max_frames, .max_packing = sampling.max_packing};
 }
 
 /* When pictures are shown. */
@@ -13,7 +13,7 @@ typedef struct frame_times {
     const double *times; /* [count]; NULL: picture i at i / fps */
 } frame_times;
 
-static frame_times choose_timing(const mcv_video_info *info, bool card_timing) {
+static frame_times choose_timing(const mcv_video_info *info, int card_timing) {
     if (card_timing)
         return (frame_times){info->frame_count, info->container_fps > 0 ? info->container_fps : info->fps, NULL};
     return (frame_times){info->frame_count, info->fps, info->variable_rate ? info->times : NULL};
@@ -48,15 +48,17 @@ static void cut_out(const frame_times *whole, int64_t first, int64_t last, doubl
         times[i - first] = whole->times[i] - whole->times[first];
 }
 
-static mcv_status sample_section(const frame_times *whole, int64_t first, int64_t last,
-                                 const mcv_sampling_options *options, mcv_clip *clip) {
+static mcv_status sample_section(const frame_times *whole, int64_t first, int64_t last, const mcv_clip_options *options,
+                                 mcv_clip *clip) {
+    const mcv_sampling_options sampling = {options->fps, options->max_frames, options->max_packing,
+                                           options->force_packing};
     double *times;
     frame_times section = *whole;
     MCV_TRY(MCV_NEW(&times, (size_t)(last - first)));
     if (first > 0 || last < whole->count)
         cut_out(whole, first, last, times, &section);
     clip->duration = (double)section.count / section.fps;
-    mcv_status status = mcv_sample_frames(section.count, section.fps, section.times, options, &clip->sampling);
+    mcv_status status = mcv_sample_frames(section.count, section.fps, section.times, &sampling, &clip->sampling);
     free(times);
     for (int i = 0; status == MCV_OK && i < clip->sampling.num_frames; i++) {
         clip->sampling.frame_indices[i] += first;
@@ -72,13 +74,14 @@ static mcv_status sample(const char *path, const mcv_clip_options *options, mcv_
     if (first >= last)
         return MCV_FAIL(MCV_USAGE, "%s: no picture is shown from %g s to %g s; the video lasts %g s", path,
                         options->start, options->end, (double)whole.count / whole.fps);
-    mcv_status status = sample_section(&whole, first, last, &options->sampling, clip);
+    mcv_status status = sample_section(&whole, first, last, options, clip);
     return status == MCV_OK ? status : mcv_fail_context(status, "%s", path);
 }
 
 mcv_status mcv_clip_open(const char *path, const mcv_clip_options *options, mcv_clip *clip) {
     *clip = (mcv_clip){0};
-    MCV_TRY(mcv_video_open(path, &options->video, &clip->video));
+    const mcv_video_options video_options = {options->frame_rate, options->timestamps, options->threads};
+    MCV_TRY(mcv_video_open(path, &video_options, &clip->video));
     mcv_status status = sample(path, options, clip);
     if (status != MCV_OK)
         mcv_clip_close(clip);
@@ -92,6 +95,5 @@ void mcv_clip_close(mcv_clip *clip) {
 }
 
 mcv_status mcv_clip_read(const mcv_clip *clip, int position, mcv_image *image) {
-    mcv_log_progress("frames", (uint64_t)position + 1, (uint64_t)clip->sampling.num_frames);
     return mcv_video_read(clip->video, clip->sampling.frame_indices[position], image);
 }

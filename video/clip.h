@@ -5,17 +5,7 @@
 #include "video/frame_sampling.h"
 #include "video/video.h"
 
-typedef struct mcv_clip_options {
-    mcv_sampling_options sampling;
-    mcv_video_options video;
-    double start, end; /* seconds after the first picture: the section's begins at the first that is not shown before
-                          `start` and ends before the first not shown before `end`. end 0: the whole rest */
-    bool card_timing;  /* picture i is taken to be shown at i / container_fps (else fps) even where the file says
-                          otherwise, as the model card does */
-} mcv_clip_options;
-
-/* The whole video, with the card's defaults. */
-mcv_clip_options mcv_clip_options_default(void);
+/* mcv_clip_options and its defaults are public: include/minicpmv.h. */
 
 typedef struct mcv_clip {
     mcv_video *video;
@@ -28,7 +18,7 @@ typedef struct mcv_clip {
 mcv_status mcv_clip_open(const char *path, const mcv_clip_options *options, mcv_clip *clip);
 void mcv_clip_close(mcv_clip *clip);
 
-/* Frame number `position` of the sampling; to be read in ascending order, which is fast. Shows progress. */
+/* Frame number `position` of the sampling; to be read in ascending order, which is fast. */
 mcv_status mcv_clip_read(const mcv_clip *clip, int position, mcv_image *image);
 
 #endif

@@ -9,7 +9,6 @@
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 
-#include "core/log.h"
 #include "formats/image_decoders.h"
 #include "video/libav_error.h"
 
@@ -35,15 +34,15 @@ static const int32_t *find_matrix(const AVStream *stream, const AVFrame *picture
     return stream_matrix(stream);
 }
 
-mcv_orientation mcv_libav_orientation(const AVStream *stream, const AVFrame *picture, const char *path) {
+mcv_orientation mcv_libav_orientation(const AVStream *stream, const AVFrame *picture, double *odd_angle) {
     static const double TOLERANCE = 1; /* degrees, as ffmpeg's */
     const int32_t *matrix = find_matrix(stream, picture);
+    *odd_angle = 0;
     if (!matrix)
         return (mcv_orientation){0};
     double angle = av_display_rotation_get(matrix);
     if (!(fabs(remainder(angle, 90)) <= TOLERANCE)) {
-        mcv_log_remark("%s: to be turned by %g degrees, which is left out: only multiples of 90 are followed", path,
-                       -angle);
+        *odd_angle = -angle;
         return (mcv_orientation){0};
     }
     /* (x, y) is shown at (matrix[0] x + matrix[3] y, matrix[1] x + matrix[4] y). */

@@ -14,9 +14,9 @@ typedef struct mcv_orientation {
     bool transpose, mirror_x, mirror_y;
 } mcv_orientation;
 
-/* The display matrix of the picture, or else of the stream. `path` stands for the file in the remark about an angle
- * that is no multiple of 90 degrees, which is not followed. */
-mcv_orientation mcv_libav_orientation(const AVStream *stream, const AVFrame *picture, const char *path);
+/* By the display matrix of the picture, or else of the stream. *odd_angle: degrees clockwise that are no multiple of 90
+ * and are not followed; 0: none. */
+mcv_orientation mcv_libav_orientation(const AVStream *stream, const AVFrame *picture, double *odd_angle);
 
 typedef struct mcv_rgb_converter {
     const char *path;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -75,6 +76,19 @@ static mcv_status settle_times(mcv_video *video) {
     return MCV_OK;
 }
 
+/* ---- Remarks ----------------------------------------------------------------------------------------------------- */
+
+void mcv_video_remark(mcv_video *video, const char *format, ...) {
+    va_list arguments;
+    if (video->remark)
+        return;
+    va_start(arguments, format);
+    if (vasprintf(&video->remark, format, arguments) < 0)
+        video->remark = NULL; /* a remark less */
+    va_end(arguments);
+    video->info.remark = video->remark;
+}
+
 /* ---- Interface --------------------------------------------------------------------------------------------------- */
 
 mcv_status mcv_video_open(const char *path, const mcv_video_options *options, mcv_video **out) {
@@ -99,6 +113,7 @@ void mcv_video_close(mcv_video *video) {
     if (video->close)
         video->close(video);
     free(video->times);
+    free(video->remark);
     free(video->path);
     free(video);
 }

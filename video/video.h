@@ -34,6 +34,7 @@ typedef struct mcv_video_info {
     double fps;           /* frame_count / fps is the duration in seconds, the last picture's included */
     bool variable_rate;   /* picture i is not shown at i / container_fps: fps follows from the times */
     const double *times;  /* [frame_count]: when each is shown, seconds after the first; ascending */
+    const char *remark; /* the first thing found amiss that does not keep the file from being read; NULL: none so far */
 } mcv_video_info;
 
 /* Whether this build has FFmpeg's libraries. Without them only Y4M, animated WebP and folders of images are read. */
@@ -48,7 +49,8 @@ void mcv_video_close(mcv_video *video);
 const mcv_video_info *mcv_video_get_info(const mcv_video *video);
 
 /* Picture `index` in the order in which they are shown. Forward is fast; a step back decodes from the last key frame
- * before. Where a picture cannot be decoded, the one shown before it stands in, with a remark. All pictures of a file
+ * before. Where a picture cannot be decoded, the one shown before it stands in, with a
+ * remark in the video's info. All pictures of a file
  * have the size of the first; one that differs is scaled. Release with mcv_image_free. */
 mcv_status mcv_video_read(mcv_video *video, int64_t index, mcv_image *image);
 

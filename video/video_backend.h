@@ -15,7 +15,11 @@ struct mcv_video {
     mcv_status (*read)(mcv_video *video, int64_t index, mcv_image *image); /* index is within frame_count */
     void (*close)(mcv_video *video);                                       /* releases `reader` */
     void *reader;
+    char *remark;
 };
+
+/* Sets info.remark, unless there is one already. */
+void mcv_video_remark(mcv_video *video, const char *format, ...) MCV_PRINTF(2, 3);
 
 /* Each opens video->path. On failure video->close is called where it has been set. */
 mcv_status mcv_video_open_folder(mcv_video *video, const mcv_video_options *options);

@@ -6,7 +6,6 @@
 #include <libavformat/avformat.h>
 
 #include "core/buffer.h"
-#include "core/log.h"
 #include "video/libav_error.h"
 #include "video/libav_index.h"
 #include "video/libav_rgb.h"
@@ -27,12 +26,11 @@ typedef struct libav_reader {
     mcv_libav_index index;
     mcv_rgb_converter rgb;
 
-    bool has_packet;         /* `packet` is to be decoded next */
-    int64_t packets_read;    /* number of the packet to be read next */
-    int64_t began_at;        /* number of the packet at which decoding began */
-    int64_t pictures_out;    /* since the start; counts where the index goes by number */
-    bool draining, ended;    /* the file's end was told to the decoder; nothing more comes out of it */
-    bool told_of_a_stand_in; /* once a file is enough */
+    bool has_packet;      /* `packet` is to be decoded next */
+    int64_t packets_read; /* number of the packet to be read next */
+    int64_t began_at;     /* number of the packet at which decoding began */
+    int64_t pictures_out; /* since the start; counts where the index goes by number */
+    bool draining, ended; /* the file's end was told to the decoder; nothing more comes out of it */
 } libav_reader;
 
 static AVStream *stream_of(const libav_reader *reader) {
@@ -239,14 +237,6 @@ static mcv_status decode_up_to(libav_reader *reader, int64_t pts) {
     return MCV_OK;
 }
 
-static void tell_of_stand_in(const mcv_video *video, libav_reader *reader, int64_t index) {
-    if (reader->told_of_a_stand_in)
-        return;
-    reader->told_of_a_stand_in = true;
-    mcv_log_remark("%s: picture %lld, at %.3f s, cannot be decoded; the one before or after stands in", reader->path,
-                   (long long)index, video->times[index]);
-}
-
 /* Some streams are whole only a while after a key (H.264 with intra refresh): another try from the key before. */
 static mcv_status try_from_further_back(libav_reader *reader, int64_t pts) {
     const mcv_libav_key *key = mcv_libav_index_key_before(&reader->index, pts);
@@ -263,7 +253,8 @@ static mcv_status read_libav(mcv_video *video, int64_t index, mcv_image *image) 
         status = try_from_further_back(reader, pts);
     MCV_TRY(status);
     if (reader->current->pts != pts)
-        tell_of_stand_in(video, reader, index);
+        mcv_video_remark(video, "picture %lld, at %.3f s, cannot be decoded: the one before or after stands in",
+                         (long long)index, video->times[index]);
     return mcv_rgb_convert(&reader->rgb, reader->current, image);
 }
 
@@ -293,7 +284,11 @@ static mcv_status set_times(mcv_video *video, const libav_reader *reader) {
 static mcv_status learn_size(mcv_video *video, libav_reader *reader) {
     MCV_TRY(decode_up_to(reader, reader->index.pts[0]));
     const AVFrame *first = reader->current;
-    mcv_orientation orientation = mcv_libav_orientation(stream_of(reader), first, reader->path);
+    double angle;
+    mcv_orientation orientation = mcv_libav_orientation(stream_of(reader), first, &angle);
+    if (angle != 0)
+        mcv_video_remark(video, "to be turned by %g degrees, which is left out: only multiples of 90 are followed",
+                         angle);
     reader->rgb.orientation = orientation;
     reader->rgb.width = video->info.width = orientation.transpose ? first->height : first->width;
     reader->rgb.height = video->info.height = orientation.transpose ? first->width : first->height;

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/log.h"
 #include "video/video_backend.h"
 
 enum { MAX_LINE = 256 };
@@ -132,7 +131,7 @@ static mcv_status index_pictures(mcv_video *video, y4m_reader *reader) {
             return MCV_FAIL(MCV_BAD_INPUT, "%s: picture %lld, before byte %lld: expected FRAME", video->path,
                             (long long)count, (long long)offset);
         if (offset < 0 || size - offset < (int64_t)reader->picture_size) {
-            mcv_log_remark("%s: cut short: its last picture is not whole", video->path);
+            mcv_video_remark(video, "cut short: its last picture is not whole");
             break;
         }
         MCV_TRY(MCV_GROW(&reader->offsets, &reader->capacity, (size_t)count + 1));
