@@ -13,6 +13,7 @@
 #include "core/random.h"
 #include "core/threads.h"
 #include "formats/safetensors.h"
+#include "ref/byte_level.h"
 #include "ref/parameters.h"
 
 /* ---- Configuration and tokenizer ---------------------------------------------------------------------------- */
@@ -70,28 +71,26 @@ static void token_content(int id, char *content, size_t size) {
         snprintf(content, size, id >= FIRST_ADDED ? "<|unused_%d|>" : "token%d", id);
 }
 
-/* The printable character that stands for a byte in byte-level vocabularies. HF: bytes_to_unicode. */
-static int byte_character(int byte, int *next_spare) {
-    bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-    return printable ? byte : 256 + (*next_spare)++;
+/* The first 256 ids are the bytes. */
+static mcv_status add_token(json_t *vocabulary, int id) {
+    char content[32], byte = (char)id;
+    mcv_buffer spelled = {0};
+    token_content(id, content, sizeof content);
+    if (id < 256)
+        MCV_TRY(ByteLevel_encode(&byte, 1, &spelled));
+    int failed = json_object_set_new(vocabulary, id < 256 ? mcv_buffer_text(&spelled) : content, json_integer(id));
+    mcv_buffer_free(&spelled);
+    return failed ? MCV_FAIL_MEMORY(sizeof content) : MCV_OK;
 }
 
 static mcv_status make_vocabulary(json_t **vocabulary) {
-    int spare = 0;
     *vocabulary = json_object();
-    for (int id = 0; id < FIRST_ADDED; id++) {
-        char content[32];
-        token_content(id, content, sizeof content);
-        if (id < 256) {
-            int code = byte_character(id, &spare);
-            char two_bytes[] = {(char)(0xc0 | code >> 6), (char)(0x80 | (code & 0x3f)), 0};
-            char one_byte[] = {(char)code, 0};
-            memcpy(content, code < 0x80 ? one_byte : two_bytes, code < 0x80 ? sizeof one_byte : sizeof two_bytes);
-        }
-        if (json_object_set_new(*vocabulary, content, json_integer(id)) != 0)
-            return MCV_FAIL_MEMORY(sizeof content);
-    }
-    return MCV_OK;
+    mcv_status status = MCV_OK;
+    for (int id = 0; id < FIRST_ADDED && status == MCV_OK; id++)
+        status = add_token(*vocabulary, id);
+    if (status != MCV_OK)
+        json_decref(*vocabulary);
+    return status;
 }
 
 static json_t *make_tokenizer_config(void) {
