@@ -187,9 +187,16 @@ static const char SESSION_HELP[] = "A line is a question. Commands:\n"
                                    "  /help        print this\n"
                                    "  /quit        leave (or end of input)\n";
 
+/* A name that leads nowhere is told here and now, not when the next question is asked. */
+static mcv_status add_image(session *self, const char *image_file) {
+    if (access(image_file, R_OK) != 0)
+        return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be opened: %s", image_file, strerror(errno));
+    return add_pending(self, image_file);
+}
+
 static mcv_status session_command(session *self, const char *line, bool *quit) {
     if (strncmp(line, "/image ", 7) == 0)
-        return add_pending(self, line + 7);
+        return add_image(self, line + 7 + strspn(line + 7, " "));
     if (strcmp(line, "/reset") == 0) {
         drop_turns(self, 0);
         drop_pending(self);
@@ -203,6 +210,26 @@ static mcv_status session_command(session *self, const char *line, bool *quit) {
     return MCV_OK;
 }
 
+/* A line of standard input without the white space at its end. *quit: there is none. */
+static mcv_status read_line(char **line, size_t *capacity, bool *quit) {
+    errno = 0;
+    ssize_t length = getline(line, capacity, stdin);
+    *quit = length < 0;
+    if (length < 0)
+        return feof(stdin) ? MCV_OK : MCV_FAIL(MCV_BAD_INPUT, "standard input: cannot be read: %s", strerror(errno));
+    if (strlen(*line) != (size_t)length)
+        return MCV_FAIL(MCV_BAD_INPUT, "standard input: expected text, found a byte 0");
+    while (length > 0 && strchr(" \t\r\n", (*line)[length - 1]))
+        (*line)[--length] = 0;
+    return MCV_OK;
+}
+
+static mcv_status take_line(session *self, const char *line, bool *quit) {
+    if (!line[0])
+        return MCV_OK;
+    return line[0] == '/' ? session_command(self, line, quit) : ask(self, line);
+}
+
 /* At a terminal an error is shown and the session goes on; in a pipe it ends the program. */
 static mcv_status converse(session *self) {
     bool terminal = isatty(STDIN_FILENO) != 0, quit = false;
@@ -214,14 +241,11 @@ static mcv_status converse(session *self) {
     while (!quit && status == MCV_OK) {
         if (terminal)
             fputs("> ", stderr);
-        ssize_t length = getline(&line, &capacity, stdin);
-        if (length < 0)
-            break;
-        if (length > 0 && line[length - 1] == '\n')
-            line[--length] = 0;
-        if (length == 0)
-            continue;
-        status = line[0] == '/' ? session_command(self, line, &quit) : ask(self, line);
+        status = read_line(&line, &capacity, &quit);
+        if (quit && terminal)
+            fputc('\n', stderr); /* the end of input leaves the cursor behind the prompt */
+        if (!quit && status == MCV_OK)
+            status = take_line(self, line, &quit);
         mcv_log_progress_end();
         if (terminal && status != MCV_OK) {
             fprintf(stderr, "%s\n", mcv_error_message());

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/json_lines.h"
 #include "core/file.h"
+#include "formats/json.h"
 #include "ref/python_json.h"
 #include "ref/tokenization_qwen2.h"
 
@@ -41,22 +42,24 @@ static mcv_status print_text(const Job *job, const TokenIds *ids) {
 
 /* ---- Ids from JSON ------------------------------------------------------------------------------------------- */
 
-static mcv_status append_json_ids(const json_t *list, TokenIds *ids) {
-    if (!json_is_array(list))
-        return MCV_FAIL(MCV_BAD_INPUT, "expected a JSON list of ids");
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *id = json_array_get(list, i);
-        json_int_t value = json_integer_value(id);
-        if (!json_is_integer(id) || value < 0 || value > INT32_MAX)
-            return MCV_FAIL(MCV_BAD_INPUT, "item %zu: expected an id from 0 to %d", i, INT32_MAX);
+static mcv_status append_json_ids(const mcv_json *list, TokenIds *ids) {
+    if (!json_is_array(list->value))
+        return mcv_json_fail(MCV_BAD_INPUT, list, "a JSON list of ids");
+    for (size_t i = 0; i < mcv_json_count(list); i++) {
+        mcv_json id = mcv_json_item(list, i);
+        json_int_t value = json_integer_value(id.value);
+        if (!json_is_integer(id.value) || value < 0 || value > INT32_MAX)
+            return mcv_json_fail(MCV_BAD_INPUT, &id, "an id from 0 to 2147483647");
         MCV_TRY(TokenIds_append(ids, (int32_t)value));
     }
     return MCV_OK;
 }
 
-static mcv_status print_line(void *context, const json_t *list) {
+static mcv_status print_line(void *context, json_t *value) {
+    char name[] = "ids";
+    mcv_json list = {.file = name, .value = value};
     TokenIds ids = {0};
-    mcv_status status = append_json_ids(list, &ids);
+    mcv_status status = append_json_ids(&list, &ids);
     if (status == MCV_OK)
         status = print_text(context, &ids);
     TokenIds_free(&ids);
@@ -78,11 +81,14 @@ static mcv_status append_file_ids(const char *path, TokenIds *ids) {
     mcv_buffer text = {0};
     mcv_status status = mcv_file_read(path, FILE_LIMIT, &text);
     char *rest = NULL;
+    if (status == MCV_OK && strlen(mcv_buffer_text(&text)) != text.size)
+        status = MCV_FAIL(MCV_BAD_INPUT, "%s: byte %zu: expected ids, found a byte 0", mcv_file_name(path),
+                          strlen(mcv_buffer_text(&text)));
     for (char *word = text.data ? strtok_r(text.data, " \t\r\n", &rest) : NULL; word && status == MCV_OK;
          word = strtok_r(NULL, " \t\r\n", &rest)) {
         status = append_id(word, MCV_BAD_INPUT, ids);
         if (status != MCV_OK)
-            status = mcv_fail_context(status, "%s: byte %td", path, word - text.data);
+            status = mcv_fail_context(status, "%s: byte %td", mcv_file_name(path), word - text.data);
     }
     mcv_buffer_free(&text);
     return status;

@@ -12,10 +12,11 @@ mcv_status mcv_json_read_text(const char *text, size_t size, const char *name, j
 mcv_status mcv_json_read_file(const char *path, json_t **value);
 
 /* Takes the value of one line. */
-typedef mcv_status mcv_json_line_handler(void *context, const json_t *value);
+typedef mcv_status mcv_json_line_handler(void *context, json_t *value);
 
 /* Calls the handler with the value of each line of standard input, and flushes standard output behind each, for a
- * caller that waits for it. Errors name the line. */
+ * caller that waits for it. Errors name the line; what the handler calls wrong use is the line's fault, MCV_BAD_INPUT.
+ */
 mcv_status mcv_json_read_lines(mcv_json_line_handler *handler, void *context);
 
 #endif

@@ -199,11 +199,11 @@ static mcv_status process(const Job *job, Request *request) {
 }
 
 /* The command line's own options hold where the request says nothing. */
-static mcv_status answer(void *context, const json_t *value) {
+static mcv_status answer(void *context, json_t *value) {
     const Job *job = context;
     Request request = {0};
     char name[] = "request";
-    mcv_json json = {.file = name, .value = json_copy((json_t *)(uintptr_t)value)};
+    mcv_json json = {.file = name, .value = json_copy(value)};
     mcv_status status = MCV_OK;
     if (!json.value)
         status = MCV_FAIL(MCV_NO_MEMORY, "out of memory (JSON)");
@@ -247,6 +247,16 @@ static mcv_status add_numbers(const mcv_arguments *arguments, json_t *request) {
     return add(request, "max_inp_length", json_integer(max_inp_length));
 }
 
+/* Before any request is read: what is wrong with them here is wrong use, not damaged input. */
+static mcv_status check_temporal_ids(json_t *request) {
+    char name[] = "command line";
+    mcv_json json = {.file = name, .value = request};
+    Request scratch = {0};
+    mcv_status status = read_temporal_ids(&json, &scratch);
+    Request_free(&scratch);
+    return status == MCV_BAD_INPUT ? MCV_USAGE : status;
+}
+
 static mcv_status add_texts(const mcv_arguments *arguments, json_t *request) {
     const char *prompt = mcv_option_value(arguments, "prompt"), *system = mcv_option_value(arguments, "system");
     const char *temporal_ids = mcv_option_value(arguments, "temporal-ids");
@@ -259,8 +269,10 @@ static mcv_status add_texts(const mcv_arguments *arguments, json_t *request) {
     MCV_TRY(add(request, "enable_thinking", json_boolean(mcv_option_count(arguments, "thinking") > 0)));
     if (!temporal_ids)
         return MCV_OK;
-    mcv_status status = mcv_json_read_text(temporal_ids, strlen(temporal_ids), "--temporal-ids", &groups);
-    return status == MCV_OK ? add(request, "temporal_ids", groups) : MCV_USAGE;
+    if (mcv_json_read_text(temporal_ids, strlen(temporal_ids), "--temporal-ids", &groups) != MCV_OK)
+        return MCV_USAGE;
+    MCV_TRY(add(request, "temporal_ids", groups));
+    return check_temporal_ids(request);
 }
 
 static mcv_status read_command_line(const mcv_arguments *arguments, json_t *request) {
@@ -291,6 +303,15 @@ static mcv_status run_job(const mcv_arguments *arguments, const char *folder, Jo
     return status;
 }
 
+/* Options that would have no effect are refused rather than passed over. */
+static mcv_status refuse_idle_options(const mcv_arguments *arguments) {
+    static const char *const OF_THE_TEMPLATE[] = {"system", "thinking"};
+    for (size_t i = 0; i < sizeof OF_THE_TEMPLATE / sizeof *OF_THE_TEMPLATE; i++)
+        if (mcv_option_count(arguments, "raw-prompt") && mcv_option_count(arguments, OF_THE_TEMPLATE[i]))
+            return MCV_FAIL(MCV_USAGE, "--%s has no effect with --raw-prompt", OF_THE_TEMPLATE[i]);
+    return MCV_OK;
+}
+
 static mcv_status run(const mcv_arguments *arguments) {
     const char *folder;
     if (mcv_option_count(arguments, "video") > 0)
@@ -299,6 +320,7 @@ static mcv_status run(const mcv_arguments *arguments) {
     if (mcv_option_count(arguments, "contact-sheet") > 0)
         return MCV_FAIL(MCV_USAGE, "--contact-sheet goes with --video");
     MCV_TRY(mcv_option_required(arguments, "model", &folder));
+    MCV_TRY(refuse_idle_options(arguments));
     Job job = {.output = mcv_option_value(arguments, "output")};
     bool has_lines = mcv_option_count(arguments, "jsonl") > 0;
     if (has_lines && job.output)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/json_output.h"
 #include "core/buffer.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -363,6 +364,15 @@ static mcv_status write_model(synthesis *self, const mcv_arguments *arguments) {
     return write_weights(self);
 }
 
+static mcv_status print_outcome(const synthesis *self, bool json) {
+    if (json)
+        return mcv_json_print(json_pack("{s:s, s:I, s:i}", "folder", self->folder, "bytes",
+                                        (json_int_t)self->total_bytes, "files", self->num_shards));
+    printf("%s: %zu bytes of weights in %d file%s\n", self->folder, self->total_bytes, self->num_shards,
+           self->num_shards == 1 ? "" : "s");
+    return MCV_OK;
+}
+
 static mcv_status run(const mcv_arguments *arguments) {
     synthesis self = {.weight_map = json_object()};
     MCV_TRY(mcv_option_required(arguments, "output", &self.folder));
@@ -371,7 +381,7 @@ static mcv_status run(const mcv_arguments *arguments) {
         status = write_model(&self, arguments);
     mcv_log_progress_end();
     if (status == MCV_OK)
-        mcv_log_remark("%s: %zu bytes of weights in %d files", self.folder, self.total_bytes, self.num_shards);
+        status = print_outcome(&self, arguments->json);
     if (self.shard)
         mcv_safetensors_abandon(self.shard);
     json_decref(self.weight_map);

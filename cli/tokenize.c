@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/json_lines.h"
 #include "core/file.h"
+#include "formats/json.h"
 #include "ref/chat_template.h"
 #include "ref/python_json.h"
 #include "ref/tokenization_qwen2.h"
@@ -15,7 +16,7 @@ static const mcv_option OPTIONS[] = {
     {'m', "model", "FOLDER", "the model"},
     {'f', "file", "FILE", "tokenize the text of a file, - for standard input"},
     {0, "jsonl", NULL, "tokenize each line of standard input, a JSON string"},
-    {0, "messages", "FILE", "tokenize a conversation, a JSON list of messages"},
+    {0, "messages", "FILE", "tokenize a conversation, a JSON list of messages; - for standard input"},
     {0, "tools", "FILE", "with --messages: a JSON list of tools"},
     {0, "thinking", "on|off|unset", "with --messages: enable_thinking of the chat template"},
     {0, "no-generation-prompt", NULL, "with --messages: do not begin the answer"},
@@ -76,9 +77,11 @@ static mcv_status print_ids(const Job *job, const char *text, size_t size) {
     return status;
 }
 
-static mcv_status print_line(void *context, const json_t *value) {
+static mcv_status print_line(void *context, json_t *value) {
+    char name[] = "text";
+    mcv_json text = {.file = name, .value = value};
     if (!json_is_string(value))
-        return MCV_FAIL(MCV_BAD_INPUT, "expected a JSON string");
+        return mcv_json_fail(MCV_BAD_INPUT, &text, "a JSON string");
     return print_ids(context, json_string_value(value), json_string_length(value));
 }
 
@@ -97,7 +100,7 @@ static mcv_status print_file(const Job *job, const char *path) {
     if (status == MCV_OK) {
         status = print_ids(job, mcv_buffer_text(&text), text.size);
         if (status != MCV_OK)
-            status = mcv_fail_context(status, "%s", path);
+            status = mcv_fail_context(status, "%s", mcv_file_name(path));
     }
     mcv_buffer_free(&text);
     return status;
@@ -126,8 +129,9 @@ static mcv_status build_prompt(const mcv_arguments *arguments, const json_t *mes
     MCV_TRY(read_thinking(arguments, &thinking));
     bool begin_answer = mcv_option_count(arguments, "no-generation-prompt") == 0;
     mcv_status status = apply_chat_template(messages, tools, begin_answer, thinking, prompt);
-    return status == MCV_USAGE ? mcv_fail_context(MCV_BAD_INPUT, "%s", mcv_option_value(arguments, "messages"))
-                               : status;
+    return status == MCV_USAGE
+               ? mcv_fail_context(MCV_BAD_INPUT, "%s", mcv_file_name(mcv_option_value(arguments, "messages")))
+               : status;
 }
 
 static mcv_status read_prompt(const mcv_arguments *arguments, mcv_buffer *prompt) {

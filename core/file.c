@@ -49,9 +49,17 @@ static mcv_status read_stream(FILE *stream, const char *path, size_t limit, mcv_
     return mcv_buffer_append(buffer, "", 0);
 }
 
+static bool is_standard_input(const char *path) {
+    return strcmp(path, "-") == 0;
+}
+
+const char *mcv_file_name(const char *path) {
+    return is_standard_input(path) ? "standard input" : path;
+}
+
 mcv_status mcv_file_read(const char *path, size_t limit, mcv_buffer *buffer) {
-    if (strcmp(path, "-") == 0)
-        return read_stream(stdin, "standard input", limit, buffer);
+    if (is_standard_input(path))
+        return read_stream(stdin, mcv_file_name(path), limit, buffer);
     FILE *stream = fopen(path, "rbe");
     if (!stream)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
@@ -87,14 +95,34 @@ mcv_status mcv_path_folder(char **out, const char *path) {
     return MCV_OK;
 }
 
+/* Whether `path` is there and is no regular file: a pipe, a terminal, /dev/stdout. */
+static bool is_device(const char *path) {
+    struct stat about;
+    return stat(path, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode);
+}
+
+/* What a link stands for, so that the link itself stays; the path as it is where nothing is there yet. */
+static mcv_status resolve(const char *path, char **resolved) {
+    *resolved = realpath(path, NULL);
+    return *resolved ? MCV_OK : mcv_strdup(resolved, path);
+}
+
+static mcv_status open_aside(mcv_file_writer *writer) {
+    mcv_buffer aside = {0};
+    if (mcv_path_is_folder(writer->path))
+        return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", writer->path, strerror(EISDIR));
+    MCV_TRY(resolve(writer->path, &writer->target));
+    MCV_TRY(mcv_buffer_printf(&aside, "%s.%ld.part", writer->target, (long)getpid()));
+    writer->aside = aside.data;
+    return MCV_OK;
+}
+
 mcv_status mcv_writer_open(mcv_file_writer *writer, const char *path) {
     *writer = (mcv_file_writer){0};
-    mcv_buffer aside = {0};
     MCV_TRY(mcv_strdup(&writer->path, path));
-    mcv_status status = mcv_buffer_printf(&aside, "%s.%ld.part", path, (long)getpid());
-    writer->aside = aside.data;
+    mcv_status status = is_device(path) ? MCV_OK : open_aside(writer);
     if (status == MCV_OK) {
-        writer->stream = fopen(writer->aside, "wbe");
+        writer->stream = fopen(writer->aside ? writer->aside : path, "wbe");
         if (!writer->stream)
             status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", path, strerror(errno));
     }
@@ -109,14 +137,19 @@ mcv_status mcv_writer_write(mcv_file_writer *writer, const void *bytes, size_t s
     return MCV_OK;
 }
 
+static void free_names(mcv_file_writer *writer) {
+    free(writer->path);
+    free(writer->target);
+    free(writer->aside);
+    *writer = (mcv_file_writer){0};
+}
+
 mcv_status mcv_writer_commit(mcv_file_writer *writer) {
     bool written = fflush(writer->stream) == 0;
     written = fclose(writer->stream) == 0 && written;
     writer->stream = NULL;
-    if (written && rename(writer->aside, writer->path) == 0) {
-        free(writer->path);
-        free(writer->aside);
-        *writer = (mcv_file_writer){0};
+    if (written && (!writer->aside || rename(writer->aside, writer->target) == 0)) {
+        free_names(writer);
         return MCV_OK;
     }
     mcv_status status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be written: %s", writer->path, strerror(errno));
@@ -129,7 +162,5 @@ void mcv_writer_abandon(mcv_file_writer *writer) {
         fclose(writer->stream);
     if (writer->aside)
         unlink(writer->aside);
-    free(writer->path);
-    free(writer->aside);
-    *writer = (mcv_file_writer){0};
+    free_names(writer);
 }

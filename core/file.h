@@ -17,6 +17,8 @@ void mcv_file_close_map(mcv_file_map *map);
 
 /* Appends the file's bytes to `buffer`. "-" is standard input. Fails beyond `limit` bytes. */
 mcv_status mcv_file_read(const char *path, size_t limit, mcv_buffer *buffer);
+/* What messages call it: the path, or "standard input". */
+const char *mcv_file_name(const char *path);
 
 /* Whether a file or folder can be opened under this name. */
 bool mcv_file_exists(const char *path);
@@ -28,10 +30,12 @@ mcv_status mcv_path_join(char **out, const char *folder, const char *name);
 /* *out = the folder part of a path, "." where it has none. To be released with free(). */
 mcv_status mcv_path_folder(char **out, const char *path);
 
-/* Writing: bytes go to a file beside `path`, which takes its name only when all of it has been written. */
+/* Writing: bytes go to a file beside the one that `path` stands for, which takes its name only when all of it has been
+ * written. What is no regular file (a pipe, /dev/stdout) is written as it is. */
 typedef struct mcv_file_writer {
     FILE *stream;
-    char *path, *aside;
+    char *path;           /* as given, for messages */
+    char *target, *aside; /* behind links, and beside it; NULL for what is no regular file */
 } mcv_file_writer;
 
 mcv_status mcv_writer_open(mcv_file_writer *writer, const char *path);

@@ -15,25 +15,30 @@ typedef struct spilled {
 
 struct mcv_safetensors_writer {
     mcv_file_writer file;
-    FILE *spill; /* beside the file, already without a name */
+    FILE *spill; /* already without a name */
     size_t spill_size;
     json_t *header;
     spilled *tensors;
     size_t count, capacity;
 };
 
-static mcv_status open_spill(mcv_safetensors_writer *writer, const char *path) {
+/* Beside the file, where there is room for as much; for what is no regular file, where temporary files are. */
+static FILE *open_spill(const char *aside) {
     mcv_buffer name = {0};
-    MCV_TRY(mcv_buffer_printf(&name, "%s.XXXXXX", path));
+    FILE *spill = NULL;
+    if (!aside)
+        return tmpfile();
+    if (mcv_buffer_printf(&name, "%s.XXXXXX", aside) != MCV_OK)
+        return NULL;
     int file = mkostemp(name.data, O_CLOEXEC);
     if (file >= 0) {
         unlink(name.data);
-        writer->spill = fdopen(file, "w+b");
-        if (!writer->spill)
+        spill = fdopen(file, "w+b");
+        if (!spill)
             close(file);
     }
     mcv_buffer_free(&name);
-    return writer->spill ? MCV_OK : MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", path, strerror(errno));
+    return spill;
 }
 
 mcv_status mcv_safetensors_create(const char *path, mcv_safetensors_writer **out) {
@@ -41,8 +46,11 @@ mcv_status mcv_safetensors_create(const char *path, mcv_safetensors_writer **out
     mcv_safetensors_writer *writer;
     MCV_TRY(MCV_NEW(&writer, 1));
     mcv_status status = mcv_writer_open(&writer->file, path);
-    if (status == MCV_OK)
-        status = open_spill(writer, path);
+    if (status == MCV_OK) {
+        writer->spill = open_spill(writer->file.aside);
+        if (!writer->spill)
+            status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", path, strerror(errno));
+    }
     if (status == MCV_OK) {
         writer->header = json_object();
         status = writer->header ? MCV_OK : MCV_FAIL_MEMORY(sizeof(json_t));

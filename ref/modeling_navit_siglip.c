@@ -16,10 +16,10 @@ static mcv_status SiglipVisionEmbeddings_load(SiglipVisionEmbeddings *self, cons
                                      .num_patches_per_side = side};
     snprintf(self->name, sizeof self->name, "%s", name);
 
-    /* The kernel covers its stride exactly, so the convolution is a linear layer over each patch. */
+    /* The kernel covers its stride exactly, so the convolution is a linear layer over each patch. Neither it nor the
+     * table of positions shows its output: golden files begin with the sum of both. */
     mcv_tensor *weight = &self->patch_embedding.weight;
     mcv_tensor shape = {.rank = 4, .shape = {config->hidden_size, config->num_channels, patch, patch}};
-    snprintf(self->patch_embedding.name, NAME_SIZE, "%s.patch_embedding", name);
     snprintf(child, sizeof child, "%s.patch_embedding.weight", name);
     MCV_TRY(Weights_get_shaped(weights, child, &shape, weight));
     weight->rank = 2;
@@ -28,7 +28,9 @@ static mcv_status SiglipVisionEmbeddings_load(SiglipVisionEmbeddings *self, cons
     MCV_TRY(Weights_get(weights, child, config->hidden_size, 0, &self->patch_embedding.bias));
 
     snprintf(child, sizeof child, "%s.position_embedding", name);
-    return Embedding_load(&self->position_embedding, weights, child, (int64_t)side * side, config->hidden_size);
+    MCV_TRY(Embedding_load(&self->position_embedding, weights, child, (int64_t)side * side, config->hidden_size));
+    self->position_embedding.name[0] = 0;
+    return MCV_OK;
 }
 
 /* torch.arange(start, end, step) in FP32 as PyTorch's CPU kernel rounds it: as long as sixteen elements are left, they
@@ -115,7 +117,6 @@ static mcv_status SiglipVisionEmbeddings_forward(const Run *run, const SiglipVis
     }
 
     MCV_TRY(Linear_forward_f64(run, &self->patch_embedding, &pixels, &patch_embeds));
-    MCV_TRY(Run_output(run, self->patch_embedding.name, &patch_embeds));
     MCV_TRY(Embedding_forward(run, &self->position_embedding, position_ids, batch, length, &positions));
     Tensor sum;
     MCV_TRY(Tensor_add(run, &patch_embeds, &positions, &sum));

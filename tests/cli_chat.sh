@@ -18,7 +18,7 @@ differ() {
 }
 ask() { chat -i "$image" -p "What is this?" "$@"; }
 
-plan 29
+plan 33
 greedy=(--no-sampling --num-beams 1)
 answer=$(ask)
 same "an answer, twice" "$answer" "$(ask)"
@@ -56,4 +56,10 @@ expect_error "an option of sampling without sampling" 2 'top-p has no effect' ch
 expect_error "a length penalty without beams" 2 'length-penalty has no effect' chat -p x --length-penalty 2
 expect_error "a prompt that loses half an image to --max-inp-length" 2 "cut one in two" ask --max-inp-length 8
 expect_error "standard output that is full" 3 'standard output' bash -c "$PROGRAM chat -m $model -p x >/dev/full"
+same "white space at a line's end does not count" "$(printf 'What?\nSure?\n' | chat)" "$(printf 'What? \r\n \nSure?\r\n/quit \n' | chat)"
+expect_error "an image of the session that is not there" 3 'none.png: cannot be opened' bash -c \
+    "echo '/image $work/none.png' | $PROGRAM chat -m $model"
+expect_error "a byte 0 in a question" 3 'standard input: expected text, found a byte 0' bash -c \
+    "printf 'a\0b\n' | $PROGRAM chat -m $model"
+expect_error "standard input that cannot be read" 3 'standard input: cannot be read: Is a directory' bash -c "$PROGRAM chat -m $model </"
 finish

@@ -29,7 +29,7 @@ a=$work/a.ppm tag='(<image>./</image>)'
 frames=(golden/images/frame{00,01,02,03,04,05,06,07,08,09,10,11}.png)
 groups='[[[0], [5, 10], [15, 20, 25], [30, 35, 40, 45, 50, 55]]]'
 
-plan 34
+plan 37
 expect "a golden case with slices" 0 '^all equal: 11 comparisons' as_golden sliced -i golden/images/large.png \
     -p 'Describe the image.' --max-slice-nums 4
 expect "a golden case with packed frames" 0 '^all equal: 18 comparisons' as_golden video-groups "${frames[@]/#/--image=}" \
@@ -74,4 +74,8 @@ expect_error "an unknown key" 3 'line 1: request: unknown key "imges"' lines '{"
 expect_error "a temporal id of another kind" 3 'request: temporal_ids\[0\]\[1\]: expected an integer' \
     lines '{"temporal_ids": [[0, "a"]]}\n'
 expect_error "another chat template" 4 'chat_template.jinja' "$PROGRAM" preprocess -m "$work/other" -p a
+expect_error "options of the template beside a finished prompt" 2 'thinking has no effect with --raw-prompt' raw -p a --thinking
+expect_error "temporal ids of another kind" 2 'temporal_ids: expected an array' raw -i "$a" -p "$tag" --temporal-ids '"x"'
+expect_error "a line without meaning is damaged input" 3 'line 1: temporal ids for a conversation without images' \
+    lines '{"temporal_ids": [[0]]}\n'
 finish

@@ -17,7 +17,7 @@ echo '[{"type": "function", "function": {"name": "f", "x": 0.10}}]' >"$work/tool
 echo 'no json' >"$work/broken.json"
 mkdir "$work/other" && cp $model/* "$work/other" && echo '{{ messages }}' >"$work/other/chat_template.jinja"
 
-plan 30
+plan 35
 expect "a text" 0 '^11 11 82 257 220 11$' tokenize ',,s   ,'
 expect "a line a text" 0 '^64$' tokenize b a
 expect "JSON" 0 '^\{"ids": \[39, 68\], "tokens": \["H", "e"\]\}$' tokenize --json He
@@ -46,8 +46,15 @@ expect_error "a model that is not there" 3 'vocab.json' "$PROGRAM" tokenize -m "
 expect_error "text that is no UTF-8" 3 'not_utf8: text: byte 1: expected UTF-8' tokenize --file "$work/not_utf8"
 expect_error "a message without content" 3 'no_content.json: message 0: content' tokenize --messages "$work/no_content.json"
 expect_error "broken JSON" 3 'broken.json: line 1, column 2' tokenize --messages "$work/broken.json"
-expect_error "a line that is no string" 3 'standard input: line 1: expected a JSON string' lines tokenize '7\n"a"\n'
+expect_error "a line that is no string" 3 'standard input: line 1: text: expected a JSON string, found 7' lines tokenize '7\n"a"\n'
 expect_error "another chat template" 4 'chat_template.jinja: expected the chat template of MiniCPM-V 4.5' \
     "$PROGRAM" tokenize -m "$work/other" --messages "$work/messages.json"
-expect_error "an id below 0" 3 'line 1: item 1: expected an id from 0' lines detokenize '[1, -1]\n'
+expect_error "an id below 0" 3 'line 1: ids: \[1\]: expected an id from 0 to [0-9]+, found -1' lines detokenize '[1, -1]\n'
+expect_error "an id that is no integer" 3 'line 1: ids: \[0\]: expected an id .* found 2.5' lines detokenize '[2.5]\n'
+expect_error "a line that is no list" 3 'line 1: ids: expected a JSON list of ids, found an object' lines detokenize '{}\n'
+expect_error "an empty line" 3 'line 1: expected JSON, found an empty line' lines tokenize '\n"a"\n'
+printf '64 65\0 66' >"$work/zero"
+expect_error "a byte 0 among ids" 3 'zero: byte 5: expected ids, found a byte 0' detokenize --file "$work/zero"
+expect_error "a word among ids" 3 'standard input: byte 3: expected an id .* found .x' bash -c \
+    "echo '64 x' | $PROGRAM detokenize -m $model --file -"
 finish

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# minicpmv synth: random models, here in the shapes of a small one.
+. "$(dirname "$0")/command_line.sh"
+base=golden/models/base-f32
+synth() { "$PROGRAM" synth --like "$base" "$@"; }
+
+plan 12
+expect "a model" 0 "^$work/a: 703616 bytes of weights in 1 file$" synth -o "$work/a"
+expect "it is complete" 0 '^all +75 +351808 +703616$' "$PROGRAM" inspect "$work/a"
+expect "it answers" 0 '.' "$PROGRAM" chat -m "$work/a" -i golden/images/scene.png -p "What is it?" --max-new-tokens 4
+expect "JSON" 0 '^\{"folder": ".*/again", "bytes": 703616, "files": 1\}$' synth -o "$work/again" --json --threads 3
+weights() { cat "$work/$1"/*.safetensors; }
+result "the same seed gives the same weights, whatever the number of threads" "$(cmp <(weights a) <(weights again) 2>&1)"
+synth -o "$work/other" --seed 1 >/dev/null
+result "another seed gives others" "$(cmp -s <(weights a) <(weights other) && echo 'the same')"
+expect "another type" 0 ': 1407232 bytes' synth -o "$work/f32" --dtype f32
+expect_error "no folder" 2 '\-\-output is needed' synth
+expect_error "an unknown type" 2 'expected bf16, f16 or f32' synth -o "$work/x" --dtype int8
+expect_error "layers beside --like" 2 'do not go with --like' synth -o "$work/x" --layers 2
+expect_error "a model that is not there" 3 'none/config.json: cannot be opened' "$PROGRAM" synth --like "$work/none" -o "$work/x"
+expect_error "a file in place of the folder" 3 'README.md' synth -o README.md
+finish
