@@ -218,7 +218,7 @@ static void print_option(const mcv_option *option) {
     letter[1] = option->letter;
     int width = printf("  %s--%s%s%s", option->letter ? letter : "    ", option->name, option->argument ? " " : "",
                        option->argument ? option->argument : "");
-    printf("%*s%s\n", width < 28 ? 28 - width : 1, "", option->help);
+    printf("%*s%s\n", width < 31 ? 31 - width : 2, "", option->help);
 }
 
 void mcv_command_print_help(const mcv_command *command) {

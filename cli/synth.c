@@ -374,8 +374,9 @@ static mcv_status print_outcome(const synthesis *self, bool json) {
 }
 
 static mcv_status run(const mcv_arguments *arguments) {
-    synthesis self = {.weight_map = json_object()};
+    synthesis self = {0};
     MCV_TRY(mcv_option_required(arguments, "output", &self.folder));
+    self.weight_map = json_object();
     mcv_status status = mcv_pool_create(&self.pool, arguments->threads);
     if (status == MCV_OK)
         status = write_model(&self, arguments);
