@@ -176,7 +176,7 @@ static mcv_status get_vllm_embedding(const Run *run, const MiniCPMV *self, const
                               vllm_embedding));
     const float *next = features.f32;
     for (int i = 0; i < data->batch_size; i++) {
-        MCV_TRY(scatter_features(self, data, i, next, vllm_embedding->f32 + i * data->length * hidden));
+        MCV_TRY(scatter_features(self, data, i, next, vllm_embedding->f32 + (int64_t)i * data->length * hidden));
         if (next)
             next += (int64_t)data->images[i].num_groups * self->config.query_num * hidden;
     }

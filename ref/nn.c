@@ -196,7 +196,7 @@ static void widen_row(const mcv_tensor *weight, size_t row, size_t columns, doub
 static void linear_features(void *context, size_t begin, size_t end, int worker) {
     const LinearWork *work = context;
     size_t in = (size_t)work->in, rows = (size_t)work->rows;
-    double *weights = work->scratch + (size_t)worker * (2 * in + 2 * LINEAR_ROWS), *sums = weights + 2 * in;
+    double *weights = work->scratch + (size_t)worker * 2 * (in + LINEAR_ROWS), *sums = weights + 2 * in;
     for (size_t feature = begin * 2; feature < end * 2; feature += 2) {
         size_t features = feature + 2 <= (size_t)work->out ? 2 : (size_t)work->out - feature;
         for (size_t j = 0; j < features; j++)
@@ -222,7 +222,7 @@ static mcv_status linear(const Run *run, const Linear *self, const Tensor *x, co
     int64_t rows = Tensor_rows(x), threads = mcv_pool_threads(run->pool);
     double *widened;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &widened, LINEAR_ROWS * work.in));
-    MCV_TRY(MCV_ARENA_NEW(run->arena, &work.scratch, threads * (2 * work.in + 2 * LINEAR_ROWS)));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &work.scratch, threads * 2 * (work.in + LINEAR_ROWS)));
     work.x = widened;
     for (work.first_row = 0; work.first_row < rows; work.first_row += LINEAR_ROWS) {
         work.rows = rows - work.first_row < LINEAR_ROWS ? rows - work.first_row : LINEAR_ROWS;

@@ -103,7 +103,8 @@ Test(image, files_cut_short_are_refused) {
         for (size_t cut = 0; cut < size; cut += step)
             read += decode_copy(fixture->name, fixture->bytes.data, cut);
         bool later_frames = strncmp(fixture->name, "animated.gif", 12) == 0;
-        cr_expect(later_frames || read * step < 30 + size / 20, "%s: read at %zu of %zu places", fixture->name, read, size / step);
+        cr_expect(later_frames || read * step < 30 + size / 20, "%s: read at %zu of %zu places", fixture->name, read,
+                  size / step);
     }
     free_fixtures(fixtures, count);
 }
