@@ -6,26 +6,20 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/turn.h"
+#include "cli/video_options.h"
 #include "core/buffer.h"
 #include "core/log.h"
 #include "ref/configuration_minicpm.h"
-
-/* A message of the session with what it owns. */
-typedef struct turn {
-    const char *role;
-    mcv_part *parts; /* images first, then the text */
-    int num_parts;
-    mcv_image *images; /* [num_parts - 1] */
-    char *text;
-} turn;
 
 typedef struct session {
     mcv_model *model;
     mcv_prompt_options prompt_options;
     mcv_generation_options generation_options;
-    turn *turns;
+    mcv_turn_options turn_options;
+    mcv_turn *turns;
     size_t num_turns, turn_capacity;
-    char **pending; /* image files for the next question */
+    mcv_medium *pending; /* for the next question */
     size_t num_pending, pending_capacity;
     bool json, stream, show_progress;
     int vision_layers, text_layers; /* of the model, for progress */
@@ -33,38 +27,14 @@ typedef struct session {
 
 /* ---- Turns -------------------------------------------------------------------------------------------------- */
 
-static void turn_free(turn *self) {
-    for (int i = 0; self->images && i < self->num_parts - 1; i++)
-        mcv_image_free(&self->images[i]);
-    free(self->images);
-    free(self->parts);
-    free(self->text);
-    *self = (turn){0};
-}
-
-static mcv_status turn_fill(turn *self, const char *role, char *const *image_files, size_t num_images,
-                            const char *text) {
-    self->role = role;
-    self->num_parts = (int)num_images + 1;
-    MCV_TRY(MCV_NEW(&self->parts, num_images + 1));
-    MCV_TRY(MCV_NEW(&self->images, num_images));
-    MCV_TRY(mcv_strdup(&self->text, text));
-    for (size_t i = 0; i < num_images; i++) {
-        MCV_TRY(mcv_image_load(image_files[i], &self->images[i]));
-        self->parts[i].image = &self->images[i];
-    }
-    self->parts[num_images].text = self->text;
-    return MCV_OK;
-}
-
-static mcv_status add_turn(session *self, const char *role, char *const *image_files, size_t num_images,
+static mcv_status add_turn(session *self, const char *role, const mcv_medium *media, size_t num_media,
                            const char *text) {
-    turn added = {0};
-    mcv_status status = turn_fill(&added, role, image_files, num_images, text);
+    mcv_turn added;
+    mcv_status status = mcv_turn_make(&self->turn_options, role, media, num_media, text, &added);
     if (status == MCV_OK)
         status = MCV_GROW(&self->turns, &self->turn_capacity, self->num_turns + 1);
     if (status != MCV_OK) {
-        turn_free(&added);
+        mcv_turn_free(&added);
         return status;
     }
     self->turns[self->num_turns++] = added;
@@ -73,19 +43,21 @@ static mcv_status add_turn(session *self, const char *role, char *const *image_f
 
 static void drop_turns(session *self, size_t keep) {
     while (self->num_turns > keep)
-        turn_free(&self->turns[--self->num_turns]);
+        mcv_turn_free(&self->turns[--self->num_turns]);
 }
 
-static mcv_status add_pending(session *self, const char *image_file) {
+static mcv_status add_pending(session *self, const char *path, bool is_video) {
     MCV_TRY(MCV_GROW(&self->pending, &self->pending_capacity, self->num_pending + 1));
-    MCV_TRY(mcv_strdup(&self->pending[self->num_pending], image_file));
+    mcv_medium *medium = &self->pending[self->num_pending];
+    medium->is_video = is_video;
+    MCV_TRY(mcv_strdup(&medium->path, path));
     self->num_pending++;
     return MCV_OK;
 }
 
 static void drop_pending(session *self) {
     while (self->num_pending > 0)
-        free(self->pending[--self->num_pending]);
+        free(self->pending[--self->num_pending].path);
 }
 
 static void session_free(session *self) {
@@ -143,31 +115,51 @@ static mcv_status print_answer(const session *self, const char *answer) {
     return print_text("\n", 1);
 }
 
+/* The prompt of a conversation with a video is that of the model card, unless the command line says otherwise. */
+static mcv_prompt_options choose_prompt_options(const session *self, bool has_video) {
+    mcv_prompt_options options = self->prompt_options;
+    if (has_video) {
+        options.max_slice_nums = self->turn_options.max_slice_nums;
+        options.use_image_id = options.use_image_id < 0 ? 0 : options.use_image_id;
+    }
+    return options;
+}
+
+static mcv_status ask_model(const session *self, const mcv_observer *observer, char **text) {
+    mcv_message *messages;
+    mcv_temporal_ids temporal_ids = {0};
+    mcv_frame_group *groups;
+    MCV_TRY(mcv_turns_groups(self->turns, self->num_turns, &groups, &temporal_ids.num_groups));
+    temporal_ids.groups = groups;
+    mcv_prompt_options prompt_options = choose_prompt_options(self, groups != NULL);
+    mcv_status status = MCV_NEW(&messages, self->num_turns);
+    for (size_t i = 0; status == MCV_OK && i < self->num_turns; i++)
+        messages[i] = (mcv_message){self->turns[i].role, self->turns[i].parts, self->turns[i].num_parts};
+    mcv_conversation conversation = {messages, (int)self->num_turns, groups ? &temporal_ids : NULL};
+    if (status == MCV_OK)
+        status = mcv_chat(self->model, &conversation, 1, &prompt_options, &self->generation_options, observer, text);
+    free(messages);
+    free(groups);
+    return status;
+}
+
 /* Answers the turns so far and adds the answer to them. */
 static mcv_status answer(session *self) {
     mcv_observer observer = {.context = self};
-    mcv_message *messages;
     char *text;
     if (self->show_progress)
         observer.tap = watch_layers;
     if (self->stream)
         observer.text = print_piece;
-    MCV_TRY(MCV_NEW(&messages, self->num_turns));
-    for (size_t i = 0; i < self->num_turns; i++)
-        messages[i] = (mcv_message){self->turns[i].role, self->turns[i].parts, self->turns[i].num_parts};
-    mcv_conversation conversation = {.messages = messages, .num_messages = (int)self->num_turns};
-    mcv_status status =
-        mcv_chat(self->model, &conversation, 1, &self->prompt_options, &self->generation_options, &observer, &text);
-    free(messages);
-    MCV_TRY(status);
-    status = print_answer(self, text);
+    MCV_TRY(ask_model(self, &observer, &text));
+    mcv_status status = print_answer(self, text);
     if (status == MCV_OK)
         status = add_turn(self, "assistant", NULL, 0, text);
     mcv_free(text);
     return status;
 }
 
-/* A question with the images that wait for it. When it cannot be answered, both are forgotten. */
+/* A question with the images and videos that wait for it. When it cannot be answered, both are forgotten. */
 static mcv_status ask(session *self, const char *question) {
     size_t before = self->num_turns;
     mcv_status status = add_turn(self, "user", self->pending, self->num_pending, question);
@@ -183,20 +175,23 @@ static mcv_status ask(session *self, const char *question) {
 
 static const char SESSION_HELP[] = "A line is a question. Commands:\n"
                                    "  /image FILE  show an image with the next question\n"
+                                   "  /video FILE  show a video\n"
                                    "  /reset       forget the conversation\n"
                                    "  /help        print this\n"
                                    "  /quit        leave (or end of input)\n";
 
 /* A name that leads nowhere is told here and now, not when the next question is asked. */
-static mcv_status add_image(session *self, const char *image_file) {
-    if (access(image_file, R_OK) != 0)
-        return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be opened: %s", image_file, strerror(errno));
-    return add_pending(self, image_file);
+static mcv_status add_file(session *self, const char *path, bool is_video) {
+    path += strspn(path, " ");
+    if (access(path, R_OK) != 0)
+        return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+    return add_pending(self, path, is_video);
 }
 
 static mcv_status session_command(session *self, const char *line, bool *quit) {
-    if (strncmp(line, "/image ", 7) == 0)
-        return add_image(self, line + 7 + strspn(line + 7, " "));
+    bool is_video = strncmp(line, "/video ", 7) == 0;
+    if (is_video || strncmp(line, "/image ", 7) == 0)
+        return add_file(self, line + 7, is_video);
     if (strcmp(line, "/reset") == 0) {
         drop_turns(self, 0);
         drop_pending(self);
@@ -261,6 +256,8 @@ static mcv_status converse(session *self) {
 static const mcv_option OPTIONS[] = {
     {'m', "model", "FOLDER", "the model, in Hugging Face layout"},
     {'i', "image", "FILE", "an image for the first question; may be given several times"},
+    {0, "video", "FILE", "a video or a folder of images, likewise; with one, images are not cut and not numbered"},
+    MCV_VIDEO_OPTIONS,
     {'p', "prompt", "TEXT", "the question; without it, a session that reads questions line by line"},
     {0, "system", "TEXT", "a system prompt"},
     {0, "thinking", NULL, "deep thinking: the answer begins with a chain of thought"},
@@ -317,6 +314,8 @@ static mcv_status refuse_idle_options(const mcv_arguments *arguments, const mcv_
     for (size_t i = 0; i < sizeof OF_SAMPLING / sizeof *OF_SAMPLING; i++)
         if (!options->do_sample && mcv_option_count(arguments, OF_SAMPLING[i]))
             return MCV_FAIL(MCV_USAGE, "--%s has no effect with --no-sampling", OF_SAMPLING[i]);
+    if (mcv_option_value(arguments, "prompt") && mcv_option_count(arguments, "video") == 0)
+        MCV_TRY(mcv_video_options_refuse(arguments));
     if (options->num_beams == 1 && mcv_option_count(arguments, "length-penalty"))
         return MCV_FAIL(MCV_USAGE, "--length-penalty has no effect without beam search (--num-beams)");
     return MCV_OK;
@@ -328,6 +327,7 @@ static mcv_status open_session(session *self, const mcv_arguments *arguments) {
     mcv_model_options model_options = mcv_model_options_default();
     MCV_TRY(mcv_option_required(arguments, "model", &folder));
     MCV_TRY(read_prompt_options(arguments, &self->prompt_options));
+    MCV_TRY(mcv_video_options_read(arguments, &self->turn_options.clip));
     model_options.threads = arguments->threads;
     model_options.fix_token_zero = mcv_option_count(arguments, "fix-token-zero") > 0;
     model_options.pillow_version = mcv_option_value(arguments, "pillow");
@@ -335,15 +335,20 @@ static mcv_status open_session(session *self, const mcv_arguments *arguments) {
     self->vision_layers = config.vision_config.num_hidden_layers - (config.drop_vision_last_layer ? 1 : 0);
     self->text_layers = config.num_hidden_layers;
     MCV_TRY(mcv_model_open(folder, &model_options, &self->model));
+    self->turn_options.model = self->model;
+    self->turn_options.max_slice_nums = self->prompt_options.max_slice_nums ? self->prompt_options.max_slice_nums : 1;
     MCV_TRY(read_generation_options(arguments, self->model, self->prompt_options.enable_thinking,
                                     &self->generation_options));
     MCV_TRY(refuse_idle_options(arguments, &self->generation_options));
     self->json = arguments->json;
     self->stream = !arguments->json && mcv_option_count(arguments, "no-stream") == 0;
     self->show_progress = !arguments->quiet && isatty(STDERR_FILENO);
-    for (int i = 0; i < arguments->num_given; i++)
-        if (strcmp(arguments->given[i].name, "image") == 0)
-            MCV_TRY(add_pending(self, arguments->given[i].value));
+    for (int i = 0; i < arguments->num_given; i++) {
+        bool is_image = strcmp(arguments->given[i].name, "image") == 0;
+        bool is_video = strcmp(arguments->given[i].name, "video") == 0;
+        if (is_image || is_video)
+            MCV_TRY(add_pending(self, arguments->given[i].value, is_video));
+    }
     return MCV_OK;
 }
 
@@ -359,10 +364,11 @@ static mcv_status run(const mcv_arguments *arguments) {
 
 const mcv_command mcv_chat_command = {
     .name = "chat",
-    .summary = "answer questions about images, or just talk",
+    .summary = "answer questions about images and videos, or just talk",
     .operands = "",
     .details = "Prints the answer while it is written. Without -p it reads questions line by line and keeps the\n"
-               "conversation; /help lists what else it understands. Sampling, beams and penalties are those of the\n"
+               "conversation; /help lists what else it understands. Videos are sampled and packed as the model card\n"
+               "does; preprocess --video shows how. Sampling, beams and penalties are those of the\n"
                "Hugging Face model's chat() unless given here.\n",
     .options = OPTIONS,
     .run = run,

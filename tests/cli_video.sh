@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# minicpmv preprocess --video. Videos are made here: Y4M by printf, others by the program ffmpeg where it is installed.
+# minicpmv preprocess --video and chat --video. Videos are made here: Y4M by printf, others by the program ffmpeg where it is installed.
 . "$(dirname "$0")/command_line.sh"
 model=golden/models/base-f32
 
@@ -23,7 +23,7 @@ printf '0\n1.5\n4\n' >"$work/times"
 printf 'YUV4MPEG2 W40 H30\n' >"$work/none.y4m"
 a=$work/a.y4m
 
-plan 36
+plan 43
 expect "all frames" 0 '"packing": 1, "frame_indices": \[0, 1, 2, 3,.* 98, 99\], "timestamps": \[0.0, 0.1' video "$a" --fps 10 --json
 expect "the int32 cast loses ticks" 0 '\[41\], \[42\], \[42\], \[44\]' video "$a" --fps 10
 expect "groups" 0 '"temporal_ids": \[\[0, 1, 2\], \[3, 4, 5\], ' video "$a" --fps 10 --force-packing 3
@@ -66,6 +66,17 @@ expect_error "a folder without times" 2 'needs a frame rate' video "$work/folder
 expect_error "no pictures" 3 'none.y4m: a video without pictures' video "$work/none.y4m"
 expect_error "no file" 3 'nowhere.mp4' video "$work/nowhere.mp4"
 expect_error "a sheet that cannot be written" 3 'nowhere' video "$a" --contact-sheet "$work/nowhere/sheet.png"
+
+# tests/live/video_chat.py compares the answers with the original's.
+chat() { "$PROGRAM" chat -m "$model" --no-sampling --max-new-tokens 4 --json "$@"; }
+session() { printf 'Why?\n/video %s\nWhat?\n/image golden/images/large.png\nWho?\n' "$a" | chat "$@" | wc -l; }
+expect "an answer about a video" 0 '"answer": ?"' chat --video "$a" -p 'What?'
+expect "videos and an image" 0 '"answer"' chat --video "$a" -i golden/images/large.png --video "$a" --force-packing 3 -p 'What?'
+expect "a video later in a session" 0 '^3$' session --fps 2
+expect_error "a video that is not there" 3 'nowhere.mp4' chat --video nowhere.mp4 -p 'What?'
+expect_error "a video without pictures" 3 'without pictures' chat --video "$work/none.y4m" -p 'What?'
+expect_error "options without a video" 2 'fps goes with --video' chat --fps 2 -p 'What?'
+expect_error "an option out of its range" 2 'force-packing 7' chat --video "$a" --force-packing 7 -p 'What?'
 
 # The same frames, picked by ffmpeg and given as images, make the same inputs.
 if ! command -v ffmpeg >/dev/null; then
