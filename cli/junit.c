@@ -41,6 +41,12 @@ mcv_status mcv_junit_add_case(mcv_buffer *suites, const char *case_name, const m
     return mcv_buffer_append_string(suites, "</testsuite>\n");
 }
 
+mcv_status mcv_junit_add_error(mcv_buffer *suites, const char *case_name, const char *why) {
+    MCV_TRY(append_attribute(suites, "<testsuite name=\"", case_name, "\" tests=\"1\" failures=\"1\">\n"));
+    MCV_TRY(append_test(suites, case_name, "run", why));
+    return mcv_buffer_append_string(suites, "</testsuite>\n");
+}
+
 static mcv_status write_all(mcv_file_writer *writer, const mcv_buffer *suites) {
     static const char HEAD[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", TAIL[] = "</testsuites>\n";
     MCV_TRY(mcv_writer_write(writer, HEAD, strlen(HEAD)));

@@ -10,6 +10,9 @@
  */
 mcv_status mcv_junit_add_case(mcv_buffer *suites, const char *case_name, const mcv_comparison *comparison);
 
+/* Appends the suite of a case that could not be run. */
+mcv_status mcv_junit_add_error(mcv_buffer *suites, const char *case_name, const char *why);
+
 /* Writes a file of all suites. */
 mcv_status mcv_junit_write(const mcv_buffer *suites, const char *path);
 

@@ -8,13 +8,15 @@
 static const char NOTHING_COMPARED[] = "nothing was compared";
 
 mcv_status mcv_report_start(mcv_report *report, bool json, const char *junit) {
-    *report = (mcv_report){.json = json, .junit = junit, .tensors = json_array(), .texts = json_array()};
-    return report->tensors && report->texts ? MCV_OK : MCV_FAIL_MEMORY(0);
+    *report = (mcv_report){
+        .json = json, .junit = junit, .tensors = json_array(), .texts = json_array(), .errors = json_array()};
+    return report->tensors && report->texts && report->errors ? MCV_OK : MCV_FAIL_MEMORY(0);
 }
 
 void mcv_report_free(mcv_report *report) {
     json_decref(report->tensors);
     json_decref(report->texts);
+    json_decref(report->errors);
     mcv_buffer_free(&report->suites);
     mcv_buffer_free(&report->first_name);
     mcv_buffer_free(&report->first_place);
@@ -101,27 +103,45 @@ mcv_status mcv_report_case(mcv_report *report, const char *case_name, const mcv_
     return MCV_OK;
 }
 
+mcv_status mcv_report_error(mcv_report *report, const char *case_path, const char *why) {
+    report->cases++;
+    report->failed++;
+    report->not_run++;
+    if (report->json)
+        mcv_json_append(&report->errors, json_pack("{s:s, s:s}", "case", case_path, "error", why));
+    fprintf(stderr, "%s\n", why);
+    return report->junit ? mcv_junit_add_error(&report->suites, case_path, why) : MCV_OK;
+}
+
 static mcv_status print_json(mcv_report *report) {
     const char *first = report->first_name.size ? mcv_buffer_text(&report->first_name) : NULL;
-    return mcv_json_print(json_pack("{s:I, s:I, s:s?, s:O, s:O}", "cases", (json_int_t)report->cases, "failed",
+    return mcv_json_print(json_pack("{s:I, s:I, s:s?, s:O, s:O, s:O}", "cases", (json_int_t)report->cases, "failed",
                                     (json_int_t)report->failed, "first_divergence", first, "tensors", report->tensors,
-                                    "texts", report->texts));
+                                    "texts", report->texts, "errors", report->errors));
+}
+
+static void print_last_line(const mcv_report *report, const char *first_place) {
+    size_t run = report->cases - report->not_run;
+    if (report->failed > report->not_run || report->cases == 0)
+        printf("first divergence: %s\n", first_place);
+    else if (run > 0)
+        printf("all equal: %zu comparison%s in %zu case%s\n", report->rows, report->rows == 1 ? "" : "s", run,
+               run == 1 ? "" : "s");
+    if (report->not_run > 0 && run > 0)
+        printf("not run: %zu case%s\n", report->not_run, report->not_run == 1 ? "" : "s");
 }
 
 mcv_status mcv_report_finish(mcv_report *report) {
-    bool differs = report->failed > 0 || report->cases == 0;
+    bool differs = report->failed > report->not_run || report->cases == 0;
     const char *place = report->first_place.size ? mcv_buffer_text(&report->first_place) : NOTHING_COMPARED;
     if (report->junit)
         MCV_TRY(mcv_junit_write(&report->suites, report->junit));
     if (report->json)
         MCV_TRY(print_json(report));
-    else if (differs)
-        printf("first divergence: %s\n", place);
     else
-        printf("all equal: %zu comparison%s in %zu case%s\n", report->rows, report->rows == 1 ? "" : "s", report->cases,
-               report->cases == 1 ? "" : "s");
+        print_last_line(report, place);
     if (!differs)
         return MCV_OK;
     return MCV_FAIL(MCV_DIFFERS, "%zu of %zu comparisons differ in %zu of %zu cases, the first: %s",
-                    report->failed_rows, report->rows, report->failed, report->cases, place);
+                    report->failed_rows, report->rows, report->failed - report->not_run, report->cases, place);
 }

@@ -179,15 +179,32 @@ static mcv_status verify_one(const verify_options *options, const char *path, mc
     return status;
 }
 
+/* A case that cannot be run does not keep the others from being run and reported; in the end it outweighs a difference.
+ * One that comes alone is the program's own error. */
+static mcv_status verify_all(const verify_options *options, const mcv_arguments *arguments, mcv_report *report) {
+    mcv_status worst = MCV_OK;
+    for (int i = 0; i < arguments->num_operands; i++) {
+        mcv_status status = verify_one(options, arguments->operands[i], report);
+        if (status == MCV_OK)
+            continue;
+        if (status == MCV_NO_MEMORY || (arguments->num_operands == 1 && !report->json && !report->junit))
+            return status;
+        MCV_TRY(mcv_report_error(report, arguments->operands[i], mcv_error_message()));
+        worst = worst == MCV_OK ? status : worst;
+    }
+    mcv_status status = mcv_report_finish(report);
+    if (worst == MCV_OK || (status != MCV_OK && status != MCV_DIFFERS))
+        return status;
+    return MCV_FAIL(worst, "%zu of %zu cases could not be run", report->not_run, report->cases);
+}
+
 static mcv_status run(const mcv_arguments *arguments) {
     verify_options options;
     mcv_report report;
     MCV_TRY(read_options(arguments, &options));
     mcv_status status = mcv_report_start(&report, arguments->json, mcv_option_value(arguments, "junit"));
-    for (int i = 0; i < arguments->num_operands && status == MCV_OK; i++)
-        status = verify_one(&options, arguments->operands[i], &report);
     if (status == MCV_OK)
-        status = mcv_report_finish(&report);
+        status = verify_all(&options, arguments, &report);
     mcv_report_free(&report);
     return status;
 }
