@@ -114,8 +114,8 @@ fi
 cp -r golden/cases/text-only "$work/cut_short"
 head -c 1000 golden/cases/text-only/golden.safetensors >"$work/cut_short/golden.safetensors"
 sed -i "s|../../models|$PWD/golden/models|" "$work/cut_short/case.json"
-expect "a case that cannot be run keeps no other from being run" 3 '^all equal: [0-9]+ comparisons in 1 case$' verify "$work/cut_short" golden/cases/text-only
-expect "JSON tells why it was not run" 3 '"errors": \[\{"case": ".*cut_short", "error": ".*cut short' verify --json "$work/cut_short" golden/cases/text-only
+expect "a case that cannot be run keeps no other from being run" 3 '^all equal: [0-9]+ comparisons in 1 case$' "$PROGRAM" verify "$work/cut_short" golden/cases/text-only
+expect "JSON tells why it was not run" 3 '"errors": \[\{"case": ".*cut_short", "error": ".*cut short' "$PROGRAM" verify --json "$work/cut_short" golden/cases/text-only
 "$PROGRAM" verify --junit "$work/errors.xml" "$work/cut_short" golden/cases/text-only >/dev/null 2>&1
 expect "JUnit has it as a failure" 0 'failure message=".*cut short' grep failure "$work/errors.xml"
 finish
