@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ref/answer_text.h"
+#include "ref/utf8.h"
 
 /* ---- Loading ------------------------------------------------------------------------------------------------ */
 
@@ -370,9 +371,11 @@ static mcv_status message_content(const mcv_message *message, mcv_buffer *conten
 }
 
 static mcv_status append_message(json_t *messages, const char *role, const char *content) {
+    size_t offset;
+    if (!utf8_valid(content, strlen(content), &offset))
+        return MCV_FAIL(MCV_BAD_INPUT, "a message of role %s: byte %zu: expected UTF-8, found byte 0x%02X", role,
+                        offset, (unsigned)(unsigned char)content[offset]);
     json_t *message = json_pack("{s:s, s:s}", "role", role, "content", content);
-    if (!message)
-        return MCV_FAIL(MCV_BAD_INPUT, "a message of role %s is not valid UTF-8", role);
     return json_array_append_new(messages, message) == 0 ? MCV_OK : MCV_FAIL_MEMORY(strlen(content));
 }
 

@@ -244,6 +244,16 @@ Test(minicpmv, conversations_without_meaning_are_refused) {
     mcv_model_close(model);
 }
 
+Test(minicpmv, text_that_is_no_utf8_is_refused) {
+    mcv_model *model = open_model(1);
+    mcv_message message = {"user", &(mcv_part){.text = "ab\xff"}, 1};
+    mcv_conversation conversation = {.messages = &message, .num_messages = 1};
+    char *answer = NULL;
+    cr_expect_eq(mcv_chat(model, &conversation, 1, NULL, NULL, NULL, &answer), MCV_BAD_INPUT);
+    cr_expect(strstr(mcv_error_message(), "byte 2: expected UTF-8, found byte 0xFF"), "%s", mcv_error_message());
+    mcv_model_close(model);
+}
+
 Test(minicpmv, models_that_cannot_be_opened) {
     mcv_model_options options = {.pillow_version = "twelve"};
     mcv_model *model;
