@@ -137,6 +137,45 @@ static mcv_status run_vpm(const Run *run, const MiniCPMV *self, const VisionInpu
     return MCV_OK;
 }
 
+/* Encoder and resampler over the groups [first_group, last_group), whose slices start at first_slice.
+ * features: [num_groups, query_num, hidden_size]; their part of it is written. */
+static mcv_status run_groups(const Run *run, const MiniCPMV *self, const VisionInputs *inputs, int first_group,
+                             int last_group, int first_slice, float *features) {
+    VisionInputs part = *inputs;
+    Tensor vision_embedding, resampled;
+    mcv_arena_mark mark = mcv_arena_save(run->arena);
+    part.slices += first_slice;
+    part.groups += first_group;
+    part.num_groups = last_group - first_group;
+    part.num_slices = 0;
+    for (int i = 0; i < part.num_groups; i++)
+        part.num_slices += part.groups[i].count;
+    MCV_TRY(run_vpm(run, self, &part, &vision_embedding));
+    MCV_TRY(Resampler_forward(run, &self->resampler, &vision_embedding, part.slices, part.groups, part.num_groups,
+                              &resampled));
+    int64_t size = (int64_t)self->config.query_num * self->config.hidden_size;
+    memcpy(features + first_group * size, resampled.f32, (size_t)(part.num_groups * size) * sizeof *features);
+    mcv_arena_restore(run->arena, mark);
+    return MCV_OK;
+}
+
+/* All groups, as many at a time as have vision_batch_size slices between them, so that memory does not grow with the
+ * number of frames. Nothing depends on which groups are run together; a tap is shown all of them in one piece, as HF
+ * runs them. */
+static mcv_status run_vision(const Run *run, const MiniCPMV *self, const VisionInputs *inputs, float *features) {
+    int first_group = 0, first_slice = 0, slice = 0;
+    for (int group = 0; group < inputs->num_groups; group++) {
+        slice += inputs->groups[group].count;
+        bool last = group + 1 == inputs->num_groups;
+        if (!last && (run->tap || slice - first_slice < self->config.vision_batch_size))
+            continue;
+        MCV_TRY(run_groups(run, self, inputs, first_group, group + 1, first_slice, features));
+        first_group = group + 1;
+        first_slice = slice;
+    }
+    return MCV_OK;
+}
+
 /* Puts a conversation's image features into the places of its image_bound.
  * features: [num_groups * query_num, hidden_size], embedding: [length, hidden_size].
  * Where max_length has cut whole images off, there are fewer places than features, and the first features are used. */
@@ -166,20 +205,16 @@ static mcv_status get_vllm_embedding(const Run *run, const MiniCPMV *self, const
                                      Tensor *vllm_embedding) {
     int64_t hidden = self->config.hidden_size;
     VisionInputs inputs;
-    Tensor vision_embedding, features = {0};
+    float *features;
     MCV_TRY(collect_vision_inputs(run, data, &inputs));
-    if (inputs.num_slices > 0) {
-        MCV_TRY(run_vpm(run, self, &inputs, &vision_embedding));
-        MCV_TRY(Resampler_forward(run, &self->resampler, &vision_embedding, inputs.slices, inputs.groups,
-                                  inputs.num_groups, &features));
-    }
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &features, (int64_t)inputs.num_groups * self->config.query_num * hidden));
+    MCV_TRY(run_vision(run, self, &inputs, features));
     MCV_TRY(Embedding_forward(run, &self->llm.model.embed_tokens, data->input_ids, data->batch_size, data->length,
                               vllm_embedding));
-    const float *next = features.f32;
+    const float *next = features;
     for (int i = 0; i < data->batch_size; i++) {
         MCV_TRY(scatter_features(self, data, i, next, vllm_embedding->f32 + (int64_t)i * data->length * hidden));
-        if (next)
-            next += (int64_t)data->images[i].num_groups * self->config.query_num * hidden;
+        next += (int64_t)data->images[i].num_groups * self->config.query_num * hidden;
     }
     return Run_output(run, "inputs_embeds", vllm_embedding);
 }

@@ -2,6 +2,7 @@
 #include "include/minicpmv.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,6 +132,45 @@ Test(minicpmv, a_tap_sees_the_modules_and_can_stop_the_run) {
     cr_expect(seen.tensors < all && seen.layers == 0);
     cr_expect_null(logits);
     mcv_image_free(&image);
+    mcv_model_close(model);
+}
+
+/* Frames are encoded a few groups at a time unless a tap is to see them all together. The model's encoder batches hold
+ * two slices, and one frame is of another size, so that the others are padded. */
+Test(minicpmv, frames_give_the_same_bits_in_one_piece_and_group_by_group) {
+    enum { FRAMES = 7 };
+    static const int32_t TICKS[FRAMES] = {0, 4, 8, 30, 31, 50, 70};
+    const mcv_frame_group groups[] = {{3, TICKS}, {1, TICKS + 3}, {2, TICKS + 4}, {1, TICKS + 6}};
+    const mcv_temporal_ids temporal_ids = {4, groups};
+    mcv_image frames[FRAMES];
+    mcv_part parts[FRAMES + 1] = {[FRAMES] = {.text = "What happens?"}};
+    mcv_model *model;
+    cr_assert_eq(mcv_model_open("golden/models/foreach-f16", NULL, &model), MCV_OK, "%s", mcv_error_message());
+    for (int i = 0; i < FRAMES; i++) {
+        char path[64];
+        if (i == 4)
+            snprintf(path, sizeof path, "golden/images/portrait.png");
+        else
+            snprintf(path, sizeof path, "golden/images/frame%02d.png", i);
+        cr_assert_eq(mcv_image_load(path, &frames[i]), MCV_OK, "%s", mcv_error_message());
+        parts[i].image = &frames[i];
+    }
+    mcv_message message = {"user", parts, FRAMES + 1};
+    mcv_conversation conversation = {&message, 1, &temporal_ids};
+    mcv_prompt_options options = mcv_prompt_options_default();
+    options.max_slice_nums = 1;
+    Seen seen = {0};
+    mcv_observer observer = {.tap = look, .context = &seen};
+    float *together, *apart;
+    int vocab_size;
+    cr_assert_eq(mcv_logits(model, &conversation, 1, &options, &observer, &together, &vocab_size), MCV_OK, "%s",
+                 mcv_error_message());
+    cr_assert_eq(mcv_logits(model, &conversation, 1, &options, NULL, &apart, &vocab_size), MCV_OK);
+    cr_expect_arr_eq(together, apart, (size_t)vocab_size * sizeof *apart);
+    mcv_free(together);
+    mcv_free(apart);
+    for (int i = 0; i < FRAMES; i++)
+        mcv_image_free(&frames[i]);
     mcv_model_close(model);
 }
 
