@@ -59,14 +59,34 @@ static mcv_status Qwen3MLP_load(Qwen3MLP *self, const Weights *weights, const ch
 }
 
 /* down_proj(act_fn(gate_proj(x)) * up_proj(x)): [rows, length, hidden] -> the same. */
-static mcv_status Qwen3MLP_forward(const Run *run, const Qwen3MLP *self, const Tensor *x, Tensor *down) {
+static mcv_status mlp(const Run *run, const Qwen3MLP *self, const Tensor *x, Tensor *down) {
     Tensor gate, activated, up, product;
     MCV_TRY(Linear_forward(run, &self->gate_proj, x, &gate));
     MCV_TRY(Activation_forward(run, self->act_fn, self->act_fn_name, &gate, &activated));
     MCV_TRY(Linear_forward(run, &self->up_proj, x, &up));
     MCV_TRY(Tensor_multiply(run, &activated, &up, &product));
-    MCV_TRY(Linear_forward(run, &self->down_proj, &product, down));
-    return Run_output(run, self->name, down);
+    return Linear_forward(run, &self->down_proj, &product, down);
+}
+
+/* The same some rows at a time: the intermediate size is so large that a long prompt's activations would be larger than
+ * all else. A tap is shown whole outputs, though. */
+static mcv_status Qwen3MLP_forward(const Run *run, const Qwen3MLP *self, const Tensor *x, Tensor *down) {
+    enum { ROWS = 256 };
+    int64_t rows = Tensor_rows(x), columns = Tensor_columns(x);
+    if (run->tap) {
+        MCV_TRY(mlp(run, self, x, down));
+        return Run_output(run, self->name, down);
+    }
+    MCV_TRY(Tensor_like_f32(run, x, columns, down));
+    for (int64_t first = 0; first < rows; first += ROWS) {
+        int64_t count = rows - first < ROWS ? rows - first : ROWS;
+        Tensor part = {.rank = 2, .shape = {count, columns}, .f32 = x->f32 + first * columns}, result;
+        mcv_arena_mark mark = mcv_arena_save(run->arena);
+        MCV_TRY(mlp(run, self, &part, &result));
+        memcpy(down->f32 + first * columns, result.f32, (size_t)(count * columns) * sizeof *down->f32);
+        mcv_arena_restore(run->arena, mark);
+    }
+    return MCV_OK;
 }
 
 /* ---- Rotary position embedding ------------------------------------------------------------------------------ */
