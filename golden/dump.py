@@ -33,6 +33,7 @@ CASE_KEYS = {
     "generate",
     "exact",
     "keep",
+    "keep_pixels",
 }
 DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.int32: "I32", torch.uint8: "U8"}
 IMAGE_TAG = "(<image>./</image>)"
@@ -231,6 +232,8 @@ def dump(code, model_folder: Path, case: dict, case_folder: Path, output: Path, 
     recorder = record_prefill(model, processor, inputs)
     keep = case.get("keep", ["*"])
     tensors = input_tensors(inputs) | recorder.tensors(keep)
+    if not case.get("keep_pixels", True):
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("pixel_values.")}
     texts = {}
     for setting in case.get("generate", []):
         options = dict(setting)
