@@ -127,7 +127,7 @@ VARIANTS = {
 }
 
 
-def train_vocabulary() -> tuple[dict[str, int], list[str]]:
+def train_vocabulary(corpus: str, merges: int) -> tuple[dict[str, int], list[str]]:
     """Byte-level BPE: the vocabulary by id and the merges in order. "!" has id 0, as in the public vocabulary."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -139,11 +139,11 @@ def train_vocabulary() -> tuple[dict[str, int], list[str]]:
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=len(alphabet) + MERGES, initial_alphabet=alphabet, show_progress=False, special_tokens=[]
+        vocab_size=len(alphabet) + merges, initial_alphabet=alphabet, show_progress=False, special_tokens=[]
     )
-    tokenizer.train_from_iterator(CORPUS.splitlines(keepends=True), trainer)
+    tokenizer.train_from_iterator(corpus.splitlines(keepends=True), trainer)
     trained = json.loads(tokenizer.to_str())["model"]
-    assert trained["vocab"]["!"] == 0 and len(trained["merges"]) == MERGES
+    assert trained["vocab"]["!"] == 0 and len(trained["merges"]) <= merges
     return trained["vocab"], [" ".join(pair) for pair in trained["merges"]]
 
 
@@ -157,16 +157,16 @@ def write_json(file: Path, value) -> None:
     file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_tokenizer(public_folder: Path, folder: Path) -> dict[str, int]:
+def write_tokenizer(public_folder: Path, folder: Path, corpus: str = CORPUS, merges: int = MERGES) -> dict[str, int]:
     """Writes the tokenizer's files; returns the added tokens' ids. `<unk>` is an ordinary word of the vocabulary that
     is an added token as well, as in the public one."""
     public = json.loads((public_folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    vocabulary, merges = train_vocabulary()
+    vocabulary, pairs = train_vocabulary(corpus, merges)
     added = renumber_added_tokens(public, len(vocabulary))
     vocabulary[added[0]["content"]] = added[0]["id"]
     ids = {token["content"]: token["id"] for token in added}
     write_json(folder / "vocab.json", vocabulary)
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", encoding="utf-8")
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(pairs) + "\n", encoding="utf-8")
     write_json(folder / "added_tokens.json", {token["content"]: token["id"] for token in added[1:]})
     decoder = {str(token["id"]): {key: token[key] for key in token if key != "id"} for token in added}
     config = {key: value for key, value in public.items() if key != "auto_map"}

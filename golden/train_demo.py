@@ -1,0 +1,439 @@
+#!/usr/bin/env python3
+"""Trains the demo model in golden/demo: a small MiniCPM-V 4.5 that answers questions about the scenes of demo_data.py.
+
+First the encoder and the resampler learn what lies in each cell of a picture (a linear layer, thrown away later, reads
+it off every patch and every query), then the whole model learns to answer. Scenes are made as training goes, each step
+from a seed of its own, so a run that is stopped goes on from its last checkpoint as if nothing had happened.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+# First, and used once: hf_model keeps what is imported after it to AVX2, which training need not be.
+import torch
+
+torch.ones(8).exp()
+from hf_model import InputError, load_code
+
+for name in ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"):
+    os.environ.pop(name)
+
+import numpy as np
+from safetensors.torch import save_file
+from torch.nn import functional as F
+
+import demo_data as data
+import make_models
+
+LLM = {
+    "attention_bias": False,
+    "head_dim": 64,
+    "hidden_size": 256,
+    "intermediate_size": 512,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 4,
+    "num_key_value_heads": 2,
+    "max_window_layers": 4,
+    "rope_theta": 10000,
+}
+QUERIES = data.GRID * data.GRID
+VARIANT = {
+    "dtype": torch.bfloat16,
+    "llm": LLM,
+    "top": {"query_num": QUERIES},
+    "vision": {
+        "hidden_size": 192,
+        "image_size": data.SIDE,
+        "intermediate_size": 512,
+        "num_attention_heads": 6,
+        "num_hidden_layers": 3,
+        "patch_size": data.CELL,
+    },
+    "images": {"max_slice_nums": 9, "scale_resolution": data.SIDE},
+}
+MERGES = 600
+PATCHES = data.SIDE // data.CELL
+
+# A cell's contents, each a class, and how many classes there are. 0: nothing.
+CONTENTS = {
+    "shape": 1 + len(data.SHAPES),
+    "colour": 1 + len(data.COLOURS),
+    "sign": 1 + len(data.SIGN_COLOURS),
+    "word": 1 + len(data.WORDS),
+    "tens": 11,
+    "ones": 11,
+}
+WEIGHTS = {"patches": 0.5, "queries": 1.0, "place": 0.2, "answers": 0.0}
+UNKNOWN = -100  # not asked for: too small to see, or cut
+
+# Scenes a step, and questions a scene.
+BATCHES = {"small": (16, 5), "large": (6, 7), "pair": (12, 4), "clip": (12, 4)}
+DENSE_BATCHES = {"small": 40, "large": 8, "clip": 16}
+PATCH_BATCH = {"small": 12, "large": 3, "sheet": 14}
+
+
+# ---- Tokenizer and configuration ----
+
+
+def corpus() -> str:
+    """What the vocabulary is trained on: every kind of question and answer, and the words of the chat template."""
+    rng = np.random.default_rng(0)
+    lines = ["user assistant system think\n"] * 20
+    for kind in data.ASKS:
+        for _ in range(600):
+            scene = data.make_scene(kind, rng, False)
+            for _ in range(4):
+                item = data.make_item(rng, scene)
+                lines += [text + "\n" for turn in item.turns for text in turn] + [(item.thought or "") + "\n"]
+    lines += [f"{word}\n" for word in data.WORDS] * 20
+    return "".join(lines)
+
+
+def write_folder(code, tokenizer: Path, folder: Path) -> None:
+    """All of the checkpoint but its weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = make_models.write_tokenizer(tokenizer, folder, corpus(), MERGES)
+    make_models.write_configs(VARIANT, ids, folder)
+
+
+# ---- Batches ----
+
+
+def cell_targets(things, signs=()) -> np.ndarray:
+    """[16, contents]: what lies in each cell of a picture. Signs' cells count from the picture's own corner."""
+    cells = np.zeros((QUERIES, len(CONTENTS)), dtype=np.int64)
+    for thing in things:
+        cells[thing.row * data.GRID + thing.col, :2] = (1 + thing.shape, 1 + thing.colour)
+    for sign in signs:
+        cells[sign.row * data.GRID + sign.col, 2:] = (
+            1 + sign.colour,
+            1 + sign.word,
+            1 + sign.number // 10,
+            1 + sign.number % 10,
+        )
+    return cells
+
+
+def scene_targets(scene) -> np.ndarray:
+    """[blocks, 2, 16, contents]: of each block of tokens, what its first and its last frame show."""
+    if scene.kind == "clip":
+        return np.stack([[cell_targets(scene.things[0]), cell_targets(scene.things[-1])]])
+    if scene.kind != "large":
+        return np.stack([[cell_targets(things, scene.signs)] * 2 for things in scene.things])
+    overview = cell_targets(scene.things[0])
+    overview[:, 2:] = UNKNOWN
+    for sign in scene.signs:
+        overview[sign.row // 2 * data.GRID + sign.col // 2, 2] = 1 + sign.colour
+    blocks = [overview]
+    for top, left in ((0, 0), (0, 4), (4, 0), (4, 4)):
+        inside = [s for s in scene.signs if top <= s.row < top + 4 and left <= s.col < left + 4]
+        moved = [data.Sign(s.row - top, s.col - left, s.colour, s.word, s.number) for s in inside]
+        block = cell_targets((), moved)
+        block[:, :2] = UNKNOWN
+        blocks.append(block)
+    return np.stack([[block] * 2 for block in blocks])
+
+
+def scene_pictures(scene) -> list[np.ndarray]:
+    """What preprocessing makes of a scene's images: a large one becomes an overview and four slices."""
+    if scene.kind != "large":
+        return scene.images
+    image = scene.images[0]
+    overview = data.Image.fromarray(image).resize((data.SIDE, data.SIDE), data.Image.Resampling.BICUBIC)
+    slices = [image[y : y + data.SIDE, x : x + data.SIDE] for y in (0, data.SIDE) for x in (0, data.SIDE)]
+    return [np.asarray(overview), *slices]
+
+
+class Prompts:
+    """The text around pictures and questions, as ids. Kept, as the same strings come again and again."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+        self.known = {}
+
+    def encode(self, text: str) -> list[int]:
+        if text not in self.known:
+            self.known[text] = self.tokenizer.encode(text, add_special_tokens=False)
+        return self.known[text]
+
+    def prefix(self, kind: str) -> list[int]:
+        """Up to the question."""
+        block = "<unk>" * QUERIES
+        image = lambda i: f"<image_id>{i}</image_id><image>{block}</image>"
+        row = f"<slice>{block}</slice>" * 2
+        images = {"large": image(0) + row + "\n" + row, "pair": image(0) + "\n" + image(1)}.get(kind, image(0))
+        return self.encode(f"<|im_start|>user\n{images}\n")
+
+    def branch(self, item) -> tuple[list[int], int]:
+        """From the question to the answer's end, and how many of the last ids are the answer."""
+        ids = []
+        for i, (question, answer) in enumerate(item.turns):
+            if i:
+                ids += self.encode("<|im_start|>user\n")
+            ids += self.encode(question) + self.encode("<|im_end|>\n<|im_start|>assistant\n")
+            if i < len(item.turns) - 1:
+                ids = ids + self.encode(answer) + self.encode("<|im_end|>\n")
+        if item.thought is None:
+            ids = ids + self.encode("<think>\n\n</think>\n\n")
+            told = self.encode(item.answer)
+        else:
+            ids = ids + self.encode("<think>\n")
+            told = self.encode(item.thought) + self.encode("\n</think>\n\n") + self.encode(item.answer)
+        told = told + self.encode("<|im_end|>")
+        return ids + told, len(told)
+
+
+def normalize(pictures: list[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def make_batch(kind: str, scenes: int, questions: int, prompts: Prompts, rng) -> dict:
+    """Scenes with several questions each. The questions about a scene share its prefix: each sees the prefix and
+    itself, and its positions go on from the prefix."""
+    made = [data.make_scene(kind, rng, False) for _ in range(scenes)]
+    batch = {
+        "kind": kind,
+        "pixels": normalize([picture for scene in made for picture in scene_pictures(scene)]),
+        "targets": torch.from_numpy(np.concatenate([scene_targets(scene) for scene in made])),
+        "times": torch.tensor([scene.times for scene in made]) if kind == "clip" else None,
+    }
+    if not questions:
+        return batch
+    prefix = prompts.prefix(kind)
+    rows = []
+    for scene in made:
+        ids, places, branches, labels = list(prefix), list(range(len(prefix))), [0] * len(prefix), []
+        labels = [UNKNOWN] * len(prefix)
+        for k in range(questions):
+            branch, told = prompts.branch(data.make_item(rng, scene))
+            ids += branch
+            places += range(len(prefix), len(prefix) + len(branch))
+            branches += [k + 1] * len(branch)
+            labels += [UNKNOWN] * (len(branch) - told) + branch[-told:]
+        rows.append((ids, places, branches, labels))
+    length = max(len(row[0]) for row in rows)
+    pad = lambda column, value: torch.tensor([row[column] + [value] * (length - len(row[column])) for row in rows])
+    ids, places, branches, labels = pad(0, 0), pad(1, 0), pad(2, 0), pad(3, UNKNOWN)
+    sees = (branches[:, None, :] == 0) | (branches[:, None, :] == branches[:, :, None])
+    sees &= torch.ones(length, length, dtype=torch.bool).tril()
+    batch |= {"ids": ids, "places": places, "labels": labels}
+    batch["mask"] = torch.zeros(sees.shape).masked_fill_(~sees, torch.finfo(torch.float32).min)[:, None]
+    batch["image_places"] = prompts.tokenizer.convert_tokens_to_ids("<unk>") == ids
+    return batch
+
+
+def make_patch_batch(rng) -> dict:
+    """Pictures and their cells alone, small scenes and large ones together."""
+    parts = [make_batch(kind, count, 0, None, rng) for kind, count in PATCH_BATCH.items()]
+    return {key: torch.cat([part[key] for part in parts]) for key in ("pixels", "targets")} | {"kind": "patches"}
+
+
+# ---- Training ----
+
+
+class Trainer(torch.nn.Module):
+    """The model and the linear layers that read off the cells' contents."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+        classes = sum(CONTENTS.values())
+        self.read_patches = torch.nn.Linear(model.vision_dim, classes)
+        self.read_queries = torch.nn.Linear(model.embed_dim, 2 * classes)
+        self.read_place = torch.nn.Linear(model.embed_dim, QUERIES)
+
+    def encode(self, pixels):
+        """[N, 3, side, side] to [N, patches, vision width]: vpm's forward for whole pictures, without its mask."""
+        vpm = self.model.vpm
+        patches = vpm.embeddings.patch_embedding(pixels).flatten(2).transpose(1, 2)
+        hidden = patches + vpm.embeddings.position_embedding.weight
+        return vpm.post_layernorm(vpm.encoder(inputs_embeds=hidden).last_hidden_state)
+
+    def resample(self, hidden, times):
+        """[N, patches, vision width] to [blocks, queries, width]: the resampler's forward for equal pictures."""
+        r = self.model.resampler
+        x = r.ln_kv(r.kv_proj(hidden))
+        keys = x + r.pos_embed[:PATCHES, :PATCHES].reshape(-1, r.embed_dim)
+        if times is not None:
+            blocks, frames = times.shape
+            keys = (keys + r.temporal_pos_embed[times.flatten()][:, None]).reshape(blocks, -1, r.embed_dim)
+            x = x.reshape(blocks, -1, r.embed_dim)
+        queries = r.ln_q(r.query)[:, None].expand(-1, len(x), -1)
+        out = r.attn(queries, keys.transpose(0, 1), x.transpose(0, 1), need_weights=False)[0]
+        return r.ln_post(out.transpose(0, 1)) @ r.proj
+
+    def cell_loss(self, logits, targets):
+        """logits [..., classes], targets [..., contents]. Cells with something in them weigh more."""
+        losses = []
+        start = 0
+        for i, classes in enumerate(CONTENTS.values()):
+            wanted = targets[..., i].flatten()
+            loss = F.cross_entropy(
+                logits[..., start : start + classes].flatten(0, -2), wanted, ignore_index=UNKNOWN, reduction="none"
+            )
+            weight = torch.where(wanted > 0, 1.0, 0.1) * (wanted != UNKNOWN)
+            losses.append((loss * weight).sum() / weight.sum().clamp(min=1))
+            start += classes
+        return sum(losses)
+
+    def forward(self, batch):
+        """The losses by name, and how often the answers' tokens are right."""
+        hidden = self.encode(batch["pixels"])
+        targets = batch["targets"]
+        losses, right = {}, {}
+        if batch["kind"] != "clip":
+            read = self.read_patches(hidden)[:, None]
+            losses["patches"] = self.cell_loss(read, targets[:, :1])
+        if batch["kind"] == "patches":
+            return losses, self.cell_accuracy(read, targets[:, :1])
+        tokens = self.resample(hidden, batch["times"])
+        read = self.read_queries(tokens).unflatten(-1, (2, -1)).transpose(1, 2)  # [blocks, 2, queries, classes]
+        losses["queries"] = self.cell_loss(read, targets)
+        losses["place"] = F.cross_entropy(
+            self.read_place(tokens).flatten(0, 1), torch.arange(QUERIES).repeat(len(tokens))
+        )
+        right.update(self.cell_accuracy(read, targets))
+        if "ids" in batch:
+            losses["answers"], right["answers"] = self.answer_loss(batch, tokens)
+        return losses, right
+
+    @torch.no_grad()
+    def cell_accuracy(self, read, targets):
+        right, start = {}, 0
+        for i, (name, classes) in enumerate(CONTENTS.items()):
+            wanted = targets[..., i]
+            there = wanted > 0
+            if there.any():
+                right[name] = (read[..., start : start + classes].argmax(-1) == wanted)[there].float().mean().item()
+            start += classes
+        return right
+
+    def answer_loss(self, batch, tokens):
+        llm = self.model.llm
+        embeds = llm.model.embed_tokens(batch["ids"]).clone()
+        embeds[batch["image_places"]] = tokens.flatten(0, 1).to(embeds.dtype)
+        hidden = llm.model(
+            inputs_embeds=embeds, attention_mask=batch["mask"], position_ids=batch["places"], use_cache=False
+        ).last_hidden_state
+        labels = batch["labels"][:, 1:]
+        logits = llm.lm_head(hidden[:, :-1][labels != UNKNOWN])
+        labels = labels[labels != UNKNOWN]
+        return F.cross_entropy(logits, labels), (logits.argmax(-1) == labels).float().mean().item()
+
+
+def plan_batch(step: int, arguments, prompts: Prompts, rng) -> dict:
+    if step < arguments.patch_steps:
+        return make_patch_batch(rng)
+    if step < arguments.patch_steps + arguments.dense_steps:
+        kind = ("small", "large", "clip")[step % 3]
+        return make_batch(kind, DENSE_BATCHES[kind], 0, prompts, rng)
+    cycle = ("small", "large", "small", "clip", "small", "pair")
+    kind = cycle[step % len(cycle)]
+    return make_batch(kind, *BATCHES[kind], prompts, rng)
+
+
+def learning_rate(step: int, arguments) -> float:
+    warm = min(1.0, (step + 1) / 40)
+    peak = 2 * arguments.rate if step < arguments.patch_steps else arguments.rate
+    left = 1 - step / arguments.steps
+    return peak * warm * min(1.0, max(0.02, left / 0.4))
+
+
+def new_model(code, folder: Path, seed: int):
+    config = code.configuration_minicpm.MiniCPMVConfig.from_pretrained(folder, local_files_only=True)
+    torch.manual_seed(seed)
+    model = code.modeling_minicpmv.MiniCPMV(config).float()
+    with torch.no_grad():
+        # What a patch shows counts first, not its mean colour, its place or its neighbours.
+        patches = model.vpm.embeddings.patch_embedding.weight
+        patches.mul_(3).sub_(patches.mean((2, 3), keepdim=True))
+        torch.nn.init.normal_(model.vpm.embeddings.position_embedding.weight, std=0.02)
+        for layer in model.vpm.encoder.layers:
+            layer.self_attn.out_proj.weight.mul_(0.1)
+    torch.nn.init.normal_(model.resampler.query, std=1.0)
+    torch.nn.init.normal_(model.llm.model.embed_tokens.weight, std=0.3)
+    return model
+
+
+def save_model(model, folder: Path) -> None:
+    weights = {name: weight.to(torch.bfloat16).contiguous() for name, weight in model.state_dict().items()}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def train(arguments, code) -> None:
+    folder, state_file = arguments.output, arguments.state
+    if not (folder / "config.json").is_file():
+        write_folder(code, arguments.tokenizer, folder)
+    tokenizer = code.tokenization_minicpmv_fast.MiniCPMVTokenizerFast.from_pretrained(folder, local_files_only=True)
+    prompts = Prompts(tokenizer)
+    trainer = Trainer(new_model(code, folder, arguments.seed))
+    trainable = [p for p in trainer.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trainable, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
+    first = 0
+    if state_file.is_file():
+        state = torch.load(state_file, weights_only=True)
+        trainer.load_state_dict(state["model"], strict=False)
+        optimizer.load_state_dict(state["optimizer"])
+        first = state["step"]
+    parameters = sum(p.numel() for p in trainer.model.parameters())
+    print(f"{parameters} parameters, from step {first} of {arguments.steps}", file=sys.stderr)
+    begin = time.monotonic()
+    seen = {}
+    for step in range(first, arguments.steps):
+        rng = np.random.default_rng((arguments.seed, step))
+        batch = plan_batch(step, arguments, prompts, rng)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, arguments)
+        with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bf16):
+            losses, right = trainer(batch)
+        total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
+        if "answers" in losses:
+            total = losses["answers"] + 0.2 * total
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(trainable, 1.0)
+        optimizer.step()
+        for name, value in (right | {f"loss.{k}": v.item() for k, v in losses.items()}).items():
+            key = f"{batch['kind']}.{name}"
+            seen[key] = value if key not in seen else 0.9 * seen[key] + 0.1 * value
+        if (step + 1) % arguments.report == 0:
+            spent = (time.monotonic() - begin) / (step + 1 - first)
+            shown = " ".join(f"{k} {v:.3f}" for k, v in sorted(seen.items()) if ".loss." not in k or "answers" in k)
+            print(f"{step + 1} {spent:.2f}s {shown}", file=sys.stderr, flush=True)
+        if (step + 1) % arguments.save == 0 or step + 1 == arguments.steps:
+            state = {"model": trainer.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
+            torch.save(state, state_file.with_suffix(".new"))
+            state_file.with_suffix(".new").replace(state_file)
+            save_model(trainer.model, folder)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hf-code", type=Path, required=True, metavar="DIR", help="folder with the model's .py files")
+    parser.add_argument("--tokenizer", type=Path, required=True, metavar="DIR", help="the public tokenizer's folder")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "demo", metavar="DIR")
+    parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="where a stopped run goes on from")
+    parser.add_argument("--steps", type=int, default=6000, help="of them, the schedule's end")
+    parser.add_argument("--dense-steps", type=int, default=300, help="for the resampler, before the first question")
+    parser.add_argument("--patch-steps", type=int, default=700, help="for the encoder alone, at the beginning")
+    parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bf16", action="store_true", help="multiply in BF16 where the CPU has it")
+    parser.add_argument("--report", type=int, default=30, help="steps between two lines of progress")
+    parser.add_argument("--save", type=int, default=200, help="steps between two checkpoints")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    try:
+        train(arguments, load_code(arguments.hf_code))
+    except (InputError, OSError) as error:
+        print(f"train_demo.py: {error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
