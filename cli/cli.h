@@ -88,6 +88,7 @@ mcv_status mcv_option_double(const mcv_arguments *arguments, const char *name, d
 extern const mcv_command mcv_chat_command;
 extern const mcv_command mcv_detokenize_command;
 extern const mcv_command mcv_diff_command;
+extern const mcv_command mcv_eval_command;
 extern const mcv_command mcv_dump_command;
 extern const mcv_command mcv_inspect_command;
 extern const mcv_command mcv_preprocess_command;

@@ -301,6 +301,23 @@ done:
     return status;
 }
 
+static mcv_status read_item(const mcv_json *item, const char *folder, mcv_golden_case *golden_case) {
+    mcv_json messages = mcv_json_member(item, "messages");
+    golden_case->num_conversations = 1;
+    MCV_TRY(MCV_ARENA_NEW(&golden_case->arena, &golden_case->conversations, 1));
+    MCV_TRY(load_prompt_options(item, &golden_case->arena, &golden_case->prompt_options));
+    MCV_TRY(load_conversation(&messages, folder, golden_case, &golden_case->conversations[0]));
+    return load_temporal_ids(item, golden_case);
+}
+
+mcv_status mcv_golden_case_read_item(const mcv_json *item, const char *folder, mcv_golden_case *golden_case) {
+    *golden_case = (mcv_golden_case){0};
+    mcv_status status = read_item(item, folder, golden_case);
+    if (status != MCV_OK)
+        mcv_golden_case_free(golden_case);
+    return status;
+}
+
 void mcv_golden_case_free(mcv_golden_case *golden_case) {
     for (size_t i = 0; i < golden_case->num_images; i++)
         mcv_image_free(golden_case->images[i]);

@@ -4,6 +4,7 @@
 #define MCV_FORMATS_GOLDEN_CASE_H
 
 #include "core/arena.h"
+#include "formats/json.h"
 
 /* How to decode; what is not given stays the model's default. Never with sampling. */
 typedef struct mcv_case_decoding {
@@ -33,6 +34,10 @@ typedef struct mcv_golden_case {
  * malformed file or value, a decoding key that is not known, `do_sample`. Keys beside those above are passed over, as
  * cases carry notes of how they were made. Release with mcv_golden_case_free. */
 mcv_status mcv_golden_case_load(const char *path, mcv_golden_case *golden_case);
+/* One conversation with its prompt options: an object with `messages` in place of `conversations`, as in a line of a
+ * task file (cli/eval.c). Paths in it are relative to `folder`. MCV_BAD_INPUT as above. Release with
+ * mcv_golden_case_free. */
+mcv_status mcv_golden_case_read_item(const mcv_json *item, const char *folder, mcv_golden_case *golden_case);
 void mcv_golden_case_free(mcv_golden_case *golden_case);
 
 #endif

@@ -72,9 +72,10 @@ def answer_item(model, processor, item: dict, folder: Path, arguments, rng) -> s
     )
     inputs.pop("image_sizes")
     limit = item.get("max_new_tokens", MAX_NEW_TOKENS)
-    return model.generate(
+    answer = model.generate(
         **inputs, tokenizer=processor.tokenizer, decode_text=True, max_new_tokens=limit, do_sample=False, num_beams=1
     )[0]
+    return "<think>\n" + answer if item.get("enable_thinking") else answer
 
 
 def is_right(item: dict, answer: str) -> bool:

@@ -11,14 +11,14 @@ from PIL import Image
 
 import demo_data as data
 
-PER_ABILITY = 184
-# How many questions of each ability a scene is asked.
-ASKED = {
-    "small": ({ask: 1 for ask in data.ASKS["small"]}, PER_ABILITY),
-    "large": ({data.ask_reading: 4}, PER_ABILITY // 4),
-    "pair": ({data.ask_compare: 2}, PER_ABILITY // 2),
-    "move": ({data.ask_clip: 2}, PER_ABILITY // 2),
-    "appear": ({data.ask_clip: 2}, PER_ABILITY // 2),
+PER_ABILITY = 190
+# Kinds of scenes, the questions for each, and how often a scene is asked each of them. "move" and "appear": clips.
+KINDS = {
+    "small": (data.ASKS["small"], 1),
+    "large": ((data.ask_reading,), 5),
+    "pair": ((data.ask_compare,), 3),
+    "move": ((data.ask_clip,), 3),
+    "appear": ((data.ask_clip,), 3),
 }
 
 
@@ -27,6 +27,20 @@ def make_scene(kind: str, rng) -> data.Scene:
         scene = data.make_scene(kind if kind in data.ASKS else "clip", rng, True)
         if kind in data.ASKS or scene.story[0] == kind:
             return scene
+
+
+def ask(rng, scene: data.Scene, asks, times: int, counts: dict) -> list[data.Item]:
+    """Different questions about a scene, as far as it suits them and their abilities need more."""
+    items = []
+    for _ in range(times):
+        for question in asks:
+            z = int(rng.integers(2))
+            found = next(filter(None, (question(rng, scene, z) for _ in range(8))), None)
+            item = found and data.Item(found[0], "zh" if z else "en", *found[1:])
+            if item and item not in items and counts.get(item.ability, 0) < PER_ABILITY:
+                items.append(item)
+                counts[item.ability] = counts.get(item.ability, 0) + 1
+    return items
 
 
 def messages_of(scene: data.Scene, item: data.Item, paths: list[str]) -> list[dict]:
@@ -55,18 +69,17 @@ def main() -> int:
     pictures = arguments.output / "heldout"
     pictures.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(arguments.seed)
-    lines = []
-    for kind, (asks, scenes) in ASKED.items():
-        for number in range(scenes):
+    lines, number = [], 0
+    for kind, (asks, times) in KINDS.items():
+        counts = {}
+        while not counts or min(counts.values()) < PER_ABILITY:
             scene = make_scene(kind, rng)
-            paths = []
-            for i, image in enumerate(scene.images):
-                paths.append(f"heldout/{kind}-{number:03}-{i}.png")
-                Image.fromarray(image).save(arguments.output / paths[-1], optimize=True)
-            asked = [ask for ask, times in asks.items() for _ in range(times)]
-            made = [data.make_item(rng, scene, ask) for ask in asked]
-            # The same question twice about one scene is asked once.
-            lines += [line_of(scene, item, paths) for item in dict.fromkeys(made)]
+            items = ask(rng, scene, asks, times, counts)
+            paths = [f"heldout/{number:03}-{i}.png" for i in range(len(scene.images))]
+            lines += [line_of(scene, item, paths) for item in items]
+            number += bool(items)
+            for path, image in zip(paths, scene.images if items else ()):
+                Image.fromarray(image).save(arguments.output / path, optimize=True)
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     (arguments.output / "heldout.jsonl").write_text(text, encoding="utf-8")
     print(f"{len(lines)} items, {sum(f.stat().st_size for f in pictures.iterdir())} bytes of pictures", file=sys.stderr)

@@ -71,25 +71,34 @@ UNKNOWN = -100  # not asked for: too small to see, or cut
 
 # Scenes a step, and questions a scene.
 BATCHES = {"small": (16, 5), "large": (6, 7), "pair": (12, 4), "clip": (12, 4)}
-DENSE_BATCHES = {"small": 40, "large": 8, "clip": 16}
+DENSE_BATCHES = {"small": 40, "sheet": 32, "clip": 16, "large": 8}
 PATCH_BATCH = {"small": 12, "large": 3, "sheet": 14}
 
 
 # ---- Tokenizer and configuration ----
 
 
+# Chinese is written without spaces: cut like this, a word becomes an entry of the vocabulary and a sentence does not.
+CHINESE = (
+    "图里 什么 是什么 有什么 描述 这张 哪些 几个 多少 一共 形状 颜色 单词 数字 牌子上 写着 哪里 哪边 哪张图 在 的 有 和 吗 呢 它 这种 "
+    "左边 右边 上面 下面 最左边 最右边 最上面 最下面 左上 左下 右上 右下 左 右 上 下 还是 没有 更多 一样 一样多 不 两张 都 图 "
+    "第一张 第二张 发生了 向 移动 先 出现 ？ 。 、"
+).split()
+
+
 def corpus() -> str:
     """What the vocabulary is trained on: every kind of question and answer, and the words of the chat template."""
     rng = np.random.default_rng(0)
-    lines = ["user assistant system think\n"] * 20
+    lines = ["user assistant system think"] * 20
     for kind in data.ASKS:
         for _ in range(600):
             scene = data.make_scene(kind, rng, False)
-            for _ in range(4):
-                item = data.make_item(rng, scene)
-                lines += [text + "\n" for turn in item.turns for text in turn] + [(item.thought or "") + "\n"]
-    lines += [f"{word}\n" for word in data.WORDS] * 20
-    return "".join(lines)
+            items = [item for item in (data.make_item(rng, scene) for _ in range(4)) if item.language == "en"]
+            lines += [text for item in items for turn in item.turns for text in turn]
+            lines += [item.thought for item in items if item.thought]
+    named = [*data.SHAPES, *(colour[0] for colour in data.COLOURS + data.SIGN_COLOURS)]
+    lines += [*data.WORDS, *CHINESE, *(chinese for _, chinese in named)] * 20
+    return "".join(line + "\n" for line in lines)
 
 
 def write_folder(code, tokenizer: Path, folder: Path) -> None:
@@ -328,7 +337,7 @@ def plan_batch(step: int, arguments, prompts: Prompts, rng) -> dict:
     if step < arguments.patch_steps:
         return make_patch_batch(rng)
     if step < arguments.patch_steps + arguments.dense_steps:
-        kind = ("small", "large", "clip")[step % 3]
+        kind = tuple(DENSE_BATCHES)[step % len(DENSE_BATCHES)]
         return make_batch(kind, DENSE_BATCHES[kind], 0, prompts, rng)
     cycle = ("small", "large", "small", "clip", "small", "pair")
     kind = cycle[step % len(cycle)]
@@ -391,7 +400,7 @@ def train(arguments, code) -> None:
             losses, right = trainer(batch)
         total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
         if "answers" in losses:
-            total = losses["answers"] + 0.2 * total
+            total = losses["answers"] + 0.4 * total
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(trainable, 1.0)
