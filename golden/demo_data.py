@@ -33,7 +33,9 @@ SIGN_COLOURS = (
     (("cyan", "青色"), (128, 224, 232)),
 )
 BACKGROUNDS = ((244, 240, 230), (226, 236, 244), (232, 240, 224), (240, 230, 238), (220, 220, 224))
-WORDS = tuple("CAT DOG SUN MAP BUS TEA BOX CUP HAT KEY PEN ICE EGG FOX OWL BEE NUT JAM ZOO SKY FISH LAMP ROAD TREE".split())
+WORDS = tuple(
+    "CAT DOG SUN MAP BUS TEA BOX CUP HAT KEY PEN ICE EGG FOX OWL BEE NUT JAM ZOO SKY FISH LAMP ROAD TREE".split()
+)
 
 # Five columns and seven rows a letter.
 FONT = {
@@ -222,8 +224,8 @@ def draw_small(rng, things: tuple[Thing, ...]) -> np.ndarray:
     return to_u8(image)
 
 
-def small_scene(rng) -> Scene:
-    things = random_things(rng, int(rng.integers(1, 7)))
+def small_scene(rng, most: int = 6) -> Scene:
+    things = random_things(rng, int(rng.integers(1, most + 1)))
     return Scene("small", [things], images=[draw_small(rng, things)])
 
 
@@ -259,10 +261,22 @@ def large_scene(rng, held_out: bool) -> Scene:
     return Scene("large", [things], tuple(sorted(signs)), [to_u8(image)])
 
 
+def note_scene(rng) -> Scene:
+    """A small picture of one to four signs: reading for beginners."""
+    cells = rng.permutation(GRID * GRID)[: rng.integers(1, 5)]
+    colours = rng.permutation(len(SIGN_COLOURS))
+    signs = [random_sign(rng, int(c) // GRID, int(c) % GRID, int(k), False) for c, k in zip(cells, colours)]
+    image = blank(rng, SIDE)
+    for sign in signs:
+        draw_sign(rng, image, sign)
+    return Scene("note", [()], tuple(signs), [to_u8(image)])
+
+
 def sign_sheet(rng) -> Scene:
     """A slice with a sign in most of its cells: for learning to read."""
     cells = rng.permutation(GRID * GRID)[:12]
-    signs = [random_sign(rng, int(c) // GRID, int(c) % GRID, int(rng.integers(len(SIGN_COLOURS))), False) for c in cells]
+    colours = rng.integers(len(SIGN_COLOURS), size=len(cells))
+    signs = [random_sign(rng, int(c) // GRID, int(c) % GRID, int(k), False) for c, k in zip(cells, colours)]
     image = blank(rng, SIDE)
     for sign in signs:
         draw_sign(rng, image, sign)
@@ -321,14 +335,16 @@ def clip_scene(rng) -> Scene:
 def make_scene(kind: str, rng, held_out: bool) -> Scene:
     """A scene of the asked kind on the asked side of the split."""
     while True:
-        if kind == "sheet":
-            return sign_sheet(rng)
+        if kind in ("sheet", "note"):
+            return sign_sheet(rng) if kind == "sheet" else note_scene(rng)
         if kind == "large":
             scene = large_scene(rng, held_out)
+        elif kind == "few":
+            scene = small_scene(rng, 3)
         else:
             scene = {"small": small_scene, "pair": pair_scene, "clip": clip_scene}[kind](rng)
         layout = [[(t.row, t.col, t.shape, t.colour) for t in things] for things in scene.things]
-        if is_held_out(kind, layout, [(s.row, s.col, s.colour) for s in scene.signs]) == held_out:
+        if is_held_out(scene.kind, layout, [(s.row, s.col, s.colour) for s in scene.signs]) == held_out:
             return scene
 
 
@@ -378,7 +394,8 @@ def ask_shapes(rng, scene, z):
         return None
     if rng.random() < 0.6:
         answer = ("、" if z else ", ").join(name(thing, z) for thing in things)
-        question = pick(rng, "图里有什么？", "描述这张图。") if z else pick(rng, "What is in the picture?", "Describe the picture.")
+        english = pick(rng, "What is in the picture?", "Describe the picture.")
+        question = pick(rng, "图里有什么？", "描述这张图。") if z else english
     else:
         answer = ("、" if z else ", ").join(shape_name(thing.shape, z) for thing in things)
         question = "图里有哪些形状？" if z else "Which shapes are in the picture?"
@@ -403,7 +420,8 @@ def count_question(rng, things, z):
     """A question for a number, and the things that it is about."""
     way = rng.random()
     if way < 0.34 or not things:
-        question = pick(rng, "图里有几个形状？", "一共有多少个形状？") if z else pick(rng, "How many shapes are there?", "How many shapes does the picture show?")
+        english = pick(rng, "How many shapes are there?", "How many shapes does the picture show?")
+        question = pick(rng, "图里有几个形状？", "一共有多少个形状？") if z else english
         return question, list(things)
     pool = [thing.shape for thing in things] + list(range(len(SHAPES)))
     if way < 0.67:
@@ -586,20 +604,22 @@ def ask_clip(rng, scene, z):
     return "order", ((question, shape if z else f"the {shape}"),)
 
 
+# The questions to begin with: short answers about one or two things.
+FIRST_ASKS = (ask_colours, ask_count, ask_position, ask_absent)
 ASKS = {
     "small": (ask_shapes, ask_colours, ask_count, ask_position, ask_absent, ask_follow_up, ask_thinking),
     "large": (ask_reading,) * 4 + (ask_shapes, ask_colours, ask_count, ask_position, ask_absent),
+    "note": (ask_reading,),
     "pair": (ask_compare,),
     "clip": (ask_clip,),
 }
 
 
-def make_item(rng, scene: Scene, ask=None) -> Item:
-    """A question that has an answer. `ask` None: any that suits the scene."""
+def make_item(rng, scene: Scene, asks=None) -> Item:
+    """A question that has an answer. `asks` None: any for scenes of this kind."""
+    asks = asks or ASKS[scene.kind]
     while True:
-        chosen = ask or ASKS[scene.kind][rng.integers(len(ASKS[scene.kind]))]
         z = int(rng.integers(2))
-        found = chosen(rng, scene, z)
+        found = asks[rng.integers(len(asks))](rng, scene, z)
         if found:
             return Item(found[0], "zh" if z else "en", *found[1:])
-        ask = None

@@ -66,11 +66,38 @@ CONTENTS = {
     "tens": 11,
     "ones": 11,
 }
-WEIGHTS = {"patches": 0.5, "queries": 1.0, "place": 0.2, "answers": 0.0}
+WEIGHTS = {"patches": 0.5, "queries": 1.0, "place": 1.0, "words": 0.0, "answers": 0.0}
 UNKNOWN = -100  # not asked for: too small to see, or cut
 
+# What a word in a question or an answer stands for in the scene: how many there are of it in the first and the last
+# picture or frame, and where it is one alone, its colour, its cell in both, its shape, where it moves, what is written
+# on it. "What is at the top?" means one thing, too, and so does "What happens?".
+MEANINGS = {
+    "first count": 7,
+    "last count": 7,
+    "colour": len(data.COLOURS),
+    "first row": data.GRID,
+    "first column": data.GRID,
+    "last row": data.GRID,
+    "last column": data.GRID,
+    "shape": len(data.SHAPES),
+    "direction": len(data.DIRECTIONS),
+    "word": len(data.WORDS),
+    "tens": 10,
+    "ones": 10,
+}
+
 # Scenes a step, and questions a scene.
-BATCHES = {"small": (16, 5), "large": (6, 7), "pair": (12, 4), "clip": (12, 4)}
+BATCHES = {
+    "few": (8, 6),
+    "sheet": (16, 0),
+    "note": (7, 5),
+    "small": (7, 5),
+    "large": (3, 6),
+    "pair": (6, 4),
+    "clip": (7, 4),
+}
+CYCLE = ("small", "note", "large", "clip", "note", "small", "sheet", "large", "pair", "note")
 DENSE_BATCHES = {"small": 40, "sheet": 32, "clip": 16, "large": 8}
 PATCH_BATCH = {"small": 12, "large": 3, "sheet": 14}
 
@@ -162,6 +189,22 @@ class Prompts:
     def __init__(self, tokenizer):
         self.tokenizer = tokenizer
         self.known = {}
+        self.words = {}
+        names = [("shape", i, name) for i, pair in enumerate(data.SHAPES) for name in (*pair, data.PLURALS[i])]
+        names += [("colour", i, name) for i, (pair, _) in enumerate(data.COLOURS) for name in pair]
+        names += [("sign", i, name) for i, (pair, _) in enumerate(data.SIGN_COLOURS) for name in pair]
+        for kind, index, name in names:
+            for spelled in (name, " " + name):
+                ids = self.encode(spelled)
+                if len(ids) == 1:
+                    self.words[ids[0]] = (kind, index)
+        spelled = {0: ("最左边",), 1: ("最右边",), 2: ("最上面", " top"), 3: ("最下面", " bottom")}
+        self.words |= {self.encode(word)[0]: ("extreme", i) for i, words in spelled.items() for word in words}
+        self.words |= {self.encode(word)[0]: ("story", 0) for word in (" happens", "发生了")}
+        self.words |= {self.encode(word)[0]: ("any", 0) for word in (" shapes", "形状")}
+        self.furthest = {self.encode(" furthest")[0]}
+        self.sides = {self.encode(" left")[0]: ("extreme", 0), self.encode(" right")[0]: ("extreme", 1)}
+        self.linking = set(self.encode("的"))
 
     def encode(self, text: str) -> list[int]:
         if text not in self.known:
@@ -195,6 +238,53 @@ class Prompts:
         return ids + told, len(told)
 
 
+def meaning_of(scene, kind: str, index: int, colour: int | None) -> list[int]:
+    """The MEANINGS of a word, behind a colour's name perhaps."""
+    found = dict.fromkeys(MEANINGS, UNKNOWN)
+    if kind == "sign":
+        for sign in scene.signs:
+            if sign.colour == index:
+                found |= {"word": sign.word, "tens": sign.number // 10, "ones": sign.number % 10}
+        return list(found.values())
+    views = [scene.things[0], scene.things[-1]]
+    if kind == "extreme":
+        key = data.EXTREMES[index][0]
+        views = [[thing for thing in view if key(thing) == min(map(key, view))] for view in views]
+    elif kind == "story":
+        moved = scene.story[1] if scene.story and scene.story[0] == "move" else None
+        views = [[t for t in view if moved and (t.shape, t.colour) == (moved.shape, moved.colour)] for view in views]
+    elif kind == "colour":
+        views = [[thing for thing in view if thing.colour == index] for view in views]
+    else:
+        views = [[t for t in view if kind == "any" or t.shape == index] for view in views]
+        views = [[t for t in view if colour is None or t.colour == colour] for view in views]
+    found |= {"first count": len(views[0]), "last count": len(views[1])}
+    if scene.kind != "pair":
+        for when, view in zip(("first", "last"), views):
+            if len(view) == 1:
+                thing = view[0]
+                found |= {"shape": thing.shape, "colour": thing.colour}
+                found |= {f"{when} row": thing.row, f"{when} column": thing.col}
+                if scene.story and scene.story[0] == "move" and scene.story[1].shape == thing.shape:
+                    found["direction"] = scene.story[2]
+    return list(found.values())
+
+
+def meanings_of(scene, ids: list[int], prompts: Prompts) -> list[list[int]]:
+    """MEANINGS of each token; UNKNOWN where it is no such word."""
+    meanings, colour, before = [], None, None
+    for token in ids:
+        known = prompts.sides if before in prompts.furthest else prompts.words
+        kind, index = known.get(token, (None, 0))
+        meanings.append(meaning_of(scene, kind, index, colour) if kind else [UNKNOWN] * len(MEANINGS))
+        if kind == "colour":
+            colour = index
+        elif token not in prompts.linking:
+            colour = None
+        before = token
+    return meanings
+
+
 def normalize(pictures: list[np.ndarray]) -> torch.Tensor:
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
@@ -214,21 +304,26 @@ def make_batch(kind: str, scenes: int, questions: int, prompts: Prompts, rng) ->
     prefix = prompts.prefix(kind)
     rows = []
     for scene in made:
-        ids, places, branches, labels = list(prefix), list(range(len(prefix))), [0] * len(prefix), []
-        labels = [UNKNOWN] * len(prefix)
+        ids, places, branches = list(prefix), list(range(len(prefix))), [0] * len(prefix)
+        labels, weights = [UNKNOWN] * len(prefix), [0.0] * len(prefix)
+        meanings = [[UNKNOWN] * len(MEANINGS)] * len(prefix)
         for k in range(questions):
-            branch, told = prompts.branch(data.make_item(rng, scene))
+            asks = data.FIRST_ASKS if kind == "few" else None
+            branch, told = prompts.branch(data.make_item(rng, scene, asks))
             ids += branch
             places += range(len(prefix), len(prefix) + len(branch))
             branches += [k + 1] * len(branch)
             labels += [UNKNOWN] * (len(branch) - told) + branch[-told:]
-        rows.append((ids, places, branches, labels))
+            weights += [0.0] * (len(branch) - told) + [told**-0.5] * told
+            meanings += meanings_of(scene, branch, prompts)
+        rows.append((ids, places, branches, labels, weights, meanings))
     length = max(len(row[0]) for row in rows)
     pad = lambda column, value: torch.tensor([row[column] + [value] * (length - len(row[column])) for row in rows])
     ids, places, branches, labels = pad(0, 0), pad(1, 0), pad(2, 0), pad(3, UNKNOWN)
     sees = (branches[:, None, :] == 0) | (branches[:, None, :] == branches[:, :, None])
     sees &= torch.ones(length, length, dtype=torch.bool).tril()
-    batch |= {"ids": ids, "places": places, "labels": labels}
+    batch |= {"ids": ids, "places": places, "labels": labels, "weights": pad(4, 0.0)}
+    batch["meanings"] = pad(5, [UNKNOWN] * len(MEANINGS))
     batch["mask"] = torch.zeros(sees.shape).masked_fill_(~sees, torch.finfo(torch.float32).min)[:, None]
     batch["image_places"] = prompts.tokenizer.convert_tokens_to_ids("<unk>") == ids
     return batch
@@ -252,6 +347,7 @@ class Trainer(torch.nn.Module):
         classes = sum(CONTENTS.values())
         self.read_patches = torch.nn.Linear(model.vision_dim, classes)
         self.read_queries = torch.nn.Linear(model.embed_dim, 2 * classes)
+        self.read_words = torch.nn.Linear(model.embed_dim, sum(MEANINGS.values()))
         self.read_place = torch.nn.Linear(model.embed_dim, QUERIES)
 
     def encode(self, pixels):
@@ -288,8 +384,12 @@ class Trainer(torch.nn.Module):
             start += classes
         return sum(losses)
 
-    def forward(self, batch):
+    def forward(self, batch, joint: bool):
         """The losses by name, and how often the answers' tokens are right."""
+        if batch["kind"] == "few":
+            with torch.no_grad():
+                tokens = self.resample(self.encode(batch["pixels"]), None)
+            return self.answer_losses(batch, tokens)
         hidden = self.encode(batch["pixels"])
         targets = batch["targets"]
         losses, right = {}, {}
@@ -306,7 +406,10 @@ class Trainer(torch.nn.Module):
         )
         right.update(self.cell_accuracy(read, targets))
         if "ids" in batch:
-            losses["answers"], right["answers"] = self.answer_loss(batch, tokens)
+            # Until the end the pictures are learned from their cells alone, which is quicker.
+            found_losses, found = self.answer_losses(batch, tokens if joint else tokens.detach())
+            losses.update(found_losses)
+            right.update(found)
         return losses, right
 
     @torch.no_grad()
@@ -320,17 +423,39 @@ class Trainer(torch.nn.Module):
             start += classes
         return right
 
-    def answer_loss(self, batch, tokens):
+    def answer_losses(self, batch, tokens):
+        """The losses of the words' meanings, read off halfway through the language model, and of the answers."""
         llm = self.model.llm
         embeds = llm.model.embed_tokens(batch["ids"]).clone()
         embeds[batch["image_places"]] = tokens.flatten(0, 1).to(embeds.dtype)
-        hidden = llm.model(
-            inputs_embeds=embeds, attention_mask=batch["mask"], position_ids=batch["places"], use_cache=False
-        ).last_hidden_state
+        out = llm.model(
+            inputs_embeds=embeds,
+            attention_mask=batch["mask"],
+            position_ids=batch["places"],
+            use_cache=False,
+            output_hidden_states=True,
+        )
+        words, right = self.word_losses(out.hidden_states[len(llm.model.layers) // 2], batch["meanings"])
         labels = batch["labels"][:, 1:]
-        logits = llm.lm_head(hidden[:, :-1][labels != UNKNOWN])
+        logits = llm.lm_head(out.last_hidden_state[:, :-1][labels != UNKNOWN])
+        weights = batch["weights"][:, 1:][labels != UNKNOWN]
         labels = labels[labels != UNKNOWN]
-        return F.cross_entropy(logits, labels), (logits.argmax(-1) == labels).float().mean().item()
+        loss = (F.cross_entropy(logits, labels, reduction="none") * weights).sum() / weights.sum()
+        right["answers"] = (logits.argmax(-1) == labels).float().mean().item()
+        return {"words": words, "answers": loss}, right
+
+    def word_losses(self, hidden, meanings):
+        there = (meanings != UNKNOWN).any(-1)
+        meanings, logits = meanings[there], self.read_words(hidden[there])
+        losses, right, start = [], {}, 0
+        for i, (name, classes) in enumerate(MEANINGS.items()):
+            wanted, guess = meanings[:, i], logits[:, start : start + classes]
+            known = wanted != UNKNOWN
+            if known.any():
+                losses.append(F.cross_entropy(guess[known], wanted[known]))
+                right[f"means {name}"] = (guess.argmax(-1) == wanted)[known].float().mean().item()
+            start += classes
+        return sum(losses) if losses else logits.sum() * 0, right
 
 
 def plan_batch(step: int, arguments, prompts: Prompts, rng) -> dict:
@@ -339,8 +464,9 @@ def plan_batch(step: int, arguments, prompts: Prompts, rng) -> dict:
     if step < arguments.patch_steps + arguments.dense_steps:
         kind = tuple(DENSE_BATCHES)[step % len(DENSE_BATCHES)]
         return make_batch(kind, DENSE_BATCHES[kind], 0, prompts, rng)
-    cycle = ("small", "large", "small", "clip", "small", "pair")
-    kind = cycle[step % len(cycle)]
+    if step < arguments.patch_steps + arguments.dense_steps + arguments.first_steps:
+        return make_batch("few", *BATCHES["few"], prompts, rng)
+    kind = CYCLE[step % len(CYCLE)]
     return make_batch(kind, *BATCHES[kind], prompts, rng)
 
 
@@ -348,7 +474,7 @@ def learning_rate(step: int, arguments) -> float:
     warm = min(1.0, (step + 1) / 40)
     peak = 2 * arguments.rate if step < arguments.patch_steps else arguments.rate
     left = 1 - step / arguments.steps
-    return peak * warm * min(1.0, max(0.02, left / 0.4))
+    return peak * warm * min(1.0, max(0.02, left / 0.25))
 
 
 def new_model(code, folder: Path, seed: int):
@@ -397,10 +523,10 @@ def train(arguments, code) -> None:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, arguments)
         with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bf16):
-            losses, right = trainer(batch)
+            losses, right = trainer(batch, joint=step > 0.85 * arguments.steps)
         total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
         if "answers" in losses:
-            total = losses["answers"] + 0.4 * total
+            total = losses["answers"] + 0.5 * losses["words"] + 0.4 * total
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(trainable, 1.0)
@@ -428,6 +554,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=6000, help="of them, the schedule's end")
     parser.add_argument("--dense-steps", type=int, default=300, help="for the resampler, before the first question")
     parser.add_argument("--patch-steps", type=int, default=700, help="for the encoder alone, at the beginning")
+    parser.add_argument("--first-steps", type=int, default=1000, help="of short questions about few things")
     parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
