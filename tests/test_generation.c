@@ -78,6 +78,8 @@ Test(generation, ids_are_those_of_transformers_and_rows_move_no_more_than_they_m
         }
         if (json_integer_value(json_object_get(setting, "num_beams")) == 1)
             cr_assert_eq(toy.selections, 0);
+        cr_assert_eq(toy.steps, json_integer_value(json_object_get(setting, "steps")), "setting %zu: %d steps", index,
+                     toy.steps);
         steps += toy.steps;
         selections += toy.selections;
     }

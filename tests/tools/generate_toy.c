@@ -1,6 +1,6 @@
 /* Decodes with the toy model: a JSON setting a line from standard input, a JSON object a line to standard output.
  *
- *     {"prompts": [7, 8], "num_beams": 3, ...}                   {"sequences": [[5, 1], [2, 2]]}
+ *     {"prompts": [7, 8], "num_beams": 3, ...}                   {"sequences": [[5, 1], [2, 2]], "steps": 1}
  *     {"prompts": [7], "history": [5, 1], "num_beams": 3, ...}   {"scores": [-1.5, null, ...]}, null for -inf
  *
  * The second kind gives the processed scores of the token behind a prompt and a history. Where decoding fails the
@@ -26,6 +26,7 @@ static mcv_status decode(const json_t *setting, json_t *result) {
     for (int i = 0; i < count && status == MCV_OK; i++)
         json_array_append_new(list, ids_to_json(&sequences[i]));
     json_object_set_new(result, "sequences", list);
+    json_object_set_new(result, "steps", json_integer(toy.steps));
     for (int i = 0; i < TOY_ROWS; i++)
         TokenIds_free(&sequences[i]);
     return status;

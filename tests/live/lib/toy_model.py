@@ -45,6 +45,7 @@ class Toy(PreTrainedModel, GenerationMixin):
     def __init__(self, setting):
         super().__init__(ToyConfig(setting["vocab_size"]))
         self.setting = setting
+        self.calls = 0
         self.unused = torch.nn.Parameter(torch.zeros(1))
         self.generation_config = GenerationConfig()
 
@@ -52,6 +53,7 @@ class Toy(PreTrainedModel, GenerationMixin):
         return {"input_ids": input_ids, "inputs_embeds": inputs_embeds}
 
     def forward(self, input_ids=None, inputs_embeds=None, **_):
+        self.calls += 1
         rows = [
             self.logits(int(prompt[0, 0]), ids.tolist()) for prompt, ids in zip(inputs_embeds, input_ids, strict=True)
         ]
@@ -74,17 +76,18 @@ class SplitMix64:
     """core/random.h."""
 
     def __init__(self, seed, stream):
-        self.state = self.mix(self.mix(seed) + stream & 2**64 - 1)
+        self.state = self.mix(self.mix(np.uint64(seed)) + np.uint64(stream))
 
     @staticmethod
     def mix(z):
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & 2**64 - 1
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB & 2**64 - 1
+        z = (z ^ (z >> 30)) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> 27)) * np.uint64(0x94D049BB133111EB)
         return z ^ (z >> 31)
 
-    def next(self):
-        self.state = self.state + 0x9E3779B97F4A7C15 & 2**64 - 1
-        return self.mix(self.state)
+    def next(self, count):
+        states = self.state + np.uint64(0x9E3779B97F4A7C15) * np.arange(1, count + 1, dtype=np.uint64)
+        self.state = states[-1]
+        return self.mix(states)
 
 
 def multinomial_of(seed):
@@ -93,11 +96,11 @@ def multinomial_of(seed):
 
     def one(probs, stream):
         cumulative = np.cumsum(probs)
-        target = (stream.next() >> 11) * 2.0**-53 * cumulative[-1]
+        target = (stream.next(1)[0] >> 11) * 2.0**-53 * cumulative[-1]
         return [int(np.argmax(cumulative > target))]
 
     def several(probs, count, stream):
-        uniform = np.array([((stream.next() >> 12) + 0.5) * 2.0**-52 for _ in probs])
+        uniform = ((stream.next(len(probs)) >> 12) + 0.5) * 2.0**-52
         quotients = (probs / -np.log1p(-uniform)).astype(np.float32)
         return np.argsort(-quotients, kind="stable")[:count].tolist()
 
@@ -118,10 +121,11 @@ def topk_by_index(scores, k):
 
 @contextlib.contextmanager
 def ties_by_index():
-    """torch leaves the order of equal numbers open where it sorts, and ref/ takes the smaller index first."""
+    """torch leaves the order of equal numbers open (its sort gives another one on another CPU); ref/ takes the smaller
+    index first. Equal numbers are not rare: beams that must not be chosen all have scores of -1e9 in FP32."""
     sort, argsort = torch.sort, torch.argsort
     with (
-        mock.patch.object(torch, "topk", lambda scores, k: topk_by_index(scores, k)),
+        mock.patch.object(torch, "topk", topk_by_index),
         mock.patch.object(torch, "sort", lambda *args, **kwargs: sort(*args, **{"stable": True} | kwargs)),
         mock.patch.object(torch, "argsort", lambda *args, **kwargs: argsort(*args, **{"stable": True} | kwargs)),
     ):
@@ -141,8 +145,9 @@ class Recorder(list):
         return processed
 
 
-def decode(setting, ties=False):
-    """generate's ids for a setting, and what its processors made: (history, scores) of every row, step after step."""
+def decode(setting):
+    """What generate makes of a setting: ids and the steps behind the prompt; and what its processors made: (history,
+    scores) of every row, step after step."""
     model, recorders = Toy(setting), []
     make_processors = model._get_logits_processor
 
@@ -154,7 +159,8 @@ def decode(setting, ties=False):
     prompts = torch.tensor(setting["prompts"], dtype=torch.float32)[:, None, None]
     with (
         warnings.catch_warnings(),
-        ties_by_index() if ties else contextlib.nullcontext(),
+        np.errstate(over="ignore"),
+        ties_by_index(),
         mock.patch.object(torch, "multinomial", multinomial_of(setting["seed"])),
         mock.patch.object(model, "_get_logits_processor", recorded),
     ):
@@ -165,19 +171,19 @@ def decode(setting, ties=False):
             eos_token_id=setting["eos_token_id"] or None,
             **{key: setting[key] for key in keys},
         )
-    return output.tolist(), recorders[0]
+    return {"sequences": output.tolist(), "steps": model.calls - 1}, recorders[0]
 
 
 def random_setting(rng, **fixed):
     """Any setting of the toy and of generate."""
-    vocab_size = fixed.get("vocab_size") or rng.choice([12, 24, 24, 100, 700])
+    vocab_size = fixed.get("vocab_size") or rng.choice([12, 16, 24, 24, 100, 700])
     setting = {
         "prompts": [rng.randrange(10000) for _ in range(rng.choice([1, 1, 2, 3, 4]))],
         "vocab_size": vocab_size,
         "bits": 16,
         "scale": rng.choice([0.25, 1, 1, 2, 4]),
         "holes": rng.choice([0, 0, 0, 4]),
-        "end_bonus": rng.choice([-2, 0, 1, 2, 4]),
+        "end_bonus": rng.choice([-2, 0, 1, 2, 3, 4]),
         "eos_token_id": rng.choice([[], [vocab_size - 1], *[[vocab_size - 1, vocab_size - 2]] * 3, [3, 0, 5],
                                     [4, vocab_size + 7]]),
         "do_sample": False,
@@ -185,13 +191,19 @@ def random_setting(rng, **fixed):
         "max_new_tokens": rng.choice([1, 2, 5, 9, 14, 25]),
         "min_new_tokens": rng.choice([0, 0, 1, 3, 20]),
         "repetition_penalty": rng.choice([1.0, 1.2, 1.05, 1.03, 0.8]),
-        "length_penalty": rng.choice([1.0, 1.0, 0.5, 2.0, 0.0, -1.0]),
+        "length_penalty": rng.choice([1.0, 1.0, 0.5, 2.0, 0.0, -0.5, -1.0]),
         "early_stopping": rng.choice([False, False, True, "never"]),
         "pad_token_id": rng.choice([0, 0, 5]),
         "temperature": rng.choice([1.0, 0.7, 0.3, 1.7]),
         "top_k": rng.choice([0, 1, 3, 10, 50, 100]),
-        "top_p": rng.choice([1.0, 1.0, 0.95, 0.8, 0.5, 0.1, 0.0]),
+        "top_p": rng.choice([1.0, 1.0, 0.95, 0.8, 0.75, 0.5, 0.1, 0.0]),
         "min_p": rng.choice([0.0, 0.0, 0.05, 0.3, 1.0]),
         "seed": rng.randrange(2**32),
     }
     return setting | fixed
+
+
+def equal_logits(rng):
+    """Overrides for random_setting that make many tokens equal, or all: then sums of probabilities meet top_p exactly."""
+    all_equal = {"scale": 0, "vocab_size": 16, "holes": 0, "end_bonus": 0, "repetition_penalty": 1.0}
+    return rng.choice([{"bits": 1, "scale": scale} for scale in (0.25, 1, 2)] + [all_equal])
