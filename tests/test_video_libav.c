@@ -58,7 +58,8 @@ static void expect_picture(mcv_video *video, const char *name, int64_t index, co
     mcv_image_free(&image);
 }
 
-/* All pictures, forward and then with steps back and over key frames, equal ffmpeg's, byte for byte. */
+/* All pictures, forward, with steps back and over key frames, and few that were said ahead, equal ffmpeg's, byte for
+ * byte. */
 static void expect_ffmpegs_pictures(const char *name) {
     size_t size;
     cr_assert(run("$ff -i %s -vsync passthrough -f rawvideo -pix_fmt rgb24 expected.rgb", name));
@@ -71,6 +72,13 @@ static void expect_ffmpegs_pictures(const char *name) {
         expect_picture(video, name, i, expected);
     for (int64_t i = 0; i < 12; i++)
         expect_picture(video, name, i * 29 % info->frame_count, expected);
+    int64_t chosen[4] = {0, info->frame_count / 3, info->frame_count * 3 / 4, info->frame_count - 1};
+    for (int64_t phase = 0; phase < 4 && info->frame_count > 16; phase++, chosen[1]++, chosen[2]++) {
+        cr_assert_eq(mcv_video_expect(video, chosen, 4), MCV_OK);
+        for (int i = 0; i < 4; i++)
+            expect_picture(video, name, chosen[i], expected);
+    }
+    cr_expect_null(info->remark, "%s: %s", name, info->remark);
     mcv_video_close(video);
     free(expected);
 }

@@ -83,6 +83,8 @@ mcv_status mcv_clip_open(const char *path, const mcv_clip_options *options, mcv_
     const mcv_video_options video_options = {options->frame_rate, options->timestamps, options->threads};
     MCV_TRY(mcv_video_open(path, &video_options, &clip->video));
     mcv_status status = sample(path, options, clip);
+    if (status == MCV_OK)
+        status = mcv_video_expect(clip->video, clip->sampling.frame_indices, (size_t)clip->sampling.num_frames);
     if (status != MCV_OK)
         mcv_clip_close(clip);
     return status;

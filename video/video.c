@@ -122,6 +122,10 @@ const mcv_video_info *mcv_video_get_info(const mcv_video *video) {
     return &video->info;
 }
 
+mcv_status mcv_video_expect(mcv_video *video, const int64_t *indices, size_t count) {
+    return video->expect ? video->expect(video, indices, count) : MCV_OK;
+}
+
 mcv_status mcv_video_read(mcv_video *video, int64_t index, mcv_image *image) {
     *image = (mcv_image){0};
     if (index < 0 || index >= video->info.frame_count)

@@ -48,6 +48,9 @@ void mcv_video_close(mcv_video *video);
 
 const mcv_video_info *mcv_video_get_info(const mcv_video *video);
 
+/* Says ahead which pictures will be read: from then on only these, ascending. Saves decoding what they do not need. */
+mcv_status mcv_video_expect(mcv_video *video, const int64_t *indices, size_t count);
+
 /* Picture `index` in the order in which they are shown. Forward is fast; a step back decodes from the last key frame
  * before. Where a picture cannot be decoded, the one shown before it stands in, with a
  * remark in the video's info. All pictures of a file

@@ -12,8 +12,9 @@ struct mcv_video {
     double *times;         /* [frame_count] */
     double last_duration;  /* seconds that the last picture is shown; 0: not known */
     double time_precision; /* seconds: what the file rounds its times to */
-    mcv_status (*read)(mcv_video *video, int64_t index, mcv_image *image); /* index is within frame_count */
-    void (*close)(mcv_video *video);                                       /* releases `reader` */
+    mcv_status (*read)(mcv_video *video, int64_t index, mcv_image *image);        /* index is within frame_count */
+    mcv_status (*expect)(mcv_video *video, const int64_t *indices, size_t count); /* NULL: it would save nothing */
+    void (*close)(mcv_video *video);                                              /* releases `reader` */
     void *reader;
     char *remark;
 };

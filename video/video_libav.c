@@ -25,6 +25,8 @@ typedef struct libav_reader {
     bool has_current, has_next;
     mcv_libav_index index;
     mcv_rgb_converter rgb;
+    int64_t *expected; /* [num_expected]: times of the pictures that will be read, ascending; NULL: any may be */
+    size_t num_expected;
 
     bool has_packet;      /* `packet` is to be decoded next */
     int64_t packets_read; /* number of the packet to be read next */
@@ -104,6 +106,7 @@ static void close_reader(mcv_video *video) {
     libav_reader *reader = video->reader;
     mcv_rgb_converter_free(&reader->rgb);
     mcv_libav_index_free(&reader->index);
+    free(reader->expected);
     av_packet_free(&reader->packet);
     av_frame_free(&reader->current);
     av_frame_free(&reader->next);
@@ -182,6 +185,25 @@ static mcv_status approach(libav_reader *reader, int64_t pts) {
 
 /* ---- Decoding ---------------------------------------------------------------------------------------------------- */
 
+/* Whether a non-reference picture of this codec can be left out without a change in any other. (HEVC's may be referred
+ * to from a higher temporal layer.) */
+static bool can_leave_out(enum AVCodecID codec) {
+    return codec == AV_CODEC_ID_H264 || codec == AV_CODEC_ID_MPEG1VIDEO || codec == AV_CODEC_ID_MPEG2VIDEO ||
+           codec == AV_CODEC_ID_MPEG4;
+}
+
+static bool is_expected(const libav_reader *reader, int64_t pts) {
+    size_t low = 0, high = reader->num_expected; /* those below `low` are before pts, those from `high` on are not */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (reader->expected[middle] < pts)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < reader->num_expected && reader->expected[low] == pts;
+}
+
 /* What cannot be decoded is passed over, as ffmpeg does. */
 static void feed_decoder(libav_reader *reader) {
     if (!reader->has_packet && !read_packet(reader)) {
@@ -189,6 +211,8 @@ static void feed_decoder(libav_reader *reader) {
         reader->draining = true;
         return;
     }
+    bool needed = !reader->expected || is_expected(reader, reader->packet->pts);
+    reader->decoder->skip_frame = needed ? AVDISCARD_DEFAULT : AVDISCARD_NONREF;
     avcodec_send_packet(reader->decoder, reader->packet);
     av_packet_unref(reader->packet);
     reader->has_packet = false;
@@ -258,6 +282,18 @@ static mcv_status read_libav(mcv_video *video, int64_t index, mcv_image *image) 
     return mcv_rgb_convert(&reader->rgb, reader->current, image);
 }
 
+static mcv_status expect_libav(mcv_video *video, const int64_t *indices, size_t count) {
+    libav_reader *reader = video->reader;
+    if (reader->index.by_number || !can_leave_out(reader->decoder->codec_id))
+        return MCV_OK;
+    free(reader->expected);
+    MCV_TRY(MCV_NEW(&reader->expected, count));
+    reader->num_expected = count;
+    for (size_t i = 0; i < count; i++)
+        reader->expected[i] = reader->index.pts[indices[i]];
+    return start_over(reader); /* what was decoded ahead is as it was asked for before */
+}
+
 /* ---- About the video --------------------------------------------------------------------------------------------- */
 
 static mcv_status set_times(mcv_video *video, const libav_reader *reader) {
@@ -303,6 +339,7 @@ mcv_status mcv_video_open_libav(mcv_video *video, const mcv_video_options *optio
     video->reader = reader;
     video->close = close_reader;
     video->read = read_libav;
+    video->expect = expect_libav;
     av_log_set_level(AV_LOG_QUIET); /* failures are told by statuses */
     MCV_TRY(allocate(reader));
     MCV_TRY(open_format(reader));
