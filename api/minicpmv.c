@@ -122,6 +122,7 @@ mcv_status mcv_logits(mcv_model *model, const mcv_conversation *conversations, i
                       const mcv_prompt_options *prompt_options, const mcv_observer *observer, float **logits,
                       int *vocab_size) {
     mcv_prompt_options defaults = mcv_prompt_options_default();
+    mcv_observer nobody = {0};
     mcv_arena arena = {0};
     PreparedBatch batch;
     Prefill prefill;
@@ -129,8 +130,7 @@ mcv_status mcv_logits(mcv_model *model, const mcv_conversation *conversations, i
     mcv_status status = MiniCPMV_prepare(model->reference, &arena, conversations, batch_size,
                                          prompt_options ? prompt_options : &defaults, &batch);
     if (status == MCV_OK)
-        status = MiniCPMV_prefill(model->reference, &batch.features, observer ? observer->tap : NULL,
-                                  observer ? observer->context : NULL, &prefill);
+        status = MiniCPMV_prefill(model->reference, &batch.features, observer ? observer : &nobody, &prefill);
     if (status == MCV_OK) {
         *logits = prefill.logits;
         *vocab_size = model->reference->llm.vocab_size;

@@ -22,7 +22,8 @@ typedef struct session {
     mcv_medium *pending; /* for the next question */
     size_t num_pending, pending_capacity;
     bool json, stream, show_progress;
-    int vision_layers, text_layers; /* of the model, for progress */
+    int vision_layers, text_layers;  /* of the model, for progress */
+    int64_t num_slices, slices_seen; /* of the images */
 } session;
 
 /* ---- Turns -------------------------------------------------------------------------------------------------- */
@@ -71,18 +72,25 @@ static void session_free(session *self) {
 /* ---- Answering ---------------------------------------------------------------------------------------------- */
 
 /* A layer's output is a step of progress: "vpm.encoder.layers.3" or "llm.model.layers.3", with nothing behind it but
- * the number of the encoder's batch. */
+ * the number of the encoder's batch. The encoder runs some slices at a time; how many there are follows from their
+ * sizes, "tgt_sizes.0". */
 static mcv_status watch_layers(void *context, const char *name, const mcv_tensor *output) {
-    (void)output;
-    const session *self = context;
+    session *self = context;
     unsigned layer;
     int end = 0;
-    if (sscanf(name, "vpm.encoder.layers.%u%n", &layer, &end) == 1 && (name[end] == 0 || name[end] == '#'))
-        mcv_log_progress("looking: layer", layer + 1, (uint64_t)self->vision_layers);
-    else if (sscanf(name, "llm.model.layers.%u%n", &layer, &end) == 1 && name[end] == 0)
-        mcv_log_progress("reading: layer", layer + 1, (uint64_t)self->text_layers);
-    else if (strcmp(name, "llm.lm_head") == 0)
+    if (strcmp(name, "tgt_sizes.0") == 0) {
+        self->num_slices = output->shape[0];
+        self->slices_seen = 0;
+    } else if (sscanf(name, "vpm.encoder.layers.%u%n", &layer, &end) == 1 && (name[end] == 0 || name[end] == '#')) {
+        uint64_t layers = (uint64_t)self->vision_layers, slices = (uint64_t)output->shape[0];
+        mcv_log_progress("looking: layers of all images", (uint64_t)self->slices_seen * layers + (layer + 1) * slices,
+                         (uint64_t)self->num_slices * layers);
+        self->slices_seen += layer + 1 == layers ? output->shape[0] : 0;
+    } else if (sscanf(name, "llm.model.layers.%u%n", &layer, &end) == 1 && name[end] == 0) {
+        mcv_log_progress("reading: layers", layer + 1, (uint64_t)self->text_layers);
+    } else if (strcmp(name, "llm.lm_head") == 0) {
         mcv_log_progress_end();
+    }
     return MCV_OK;
 }
 
@@ -145,7 +153,7 @@ static mcv_status ask_model(const session *self, const mcv_observer *observer, c
 
 /* Answers the turns so far and adds the answer to them. */
 static mcv_status answer(session *self) {
-    mcv_observer observer = {.context = self};
+    mcv_observer observer = {.context = self, .tap_in_parts = 1};
     char *text;
     if (self->show_progress)
         observer.tap = watch_layers;

@@ -216,6 +216,9 @@ typedef struct mcv_observer {
     mcv_tap_fn tap;   /* sees each module's output on the prompts */
     mcv_text_fn text; /* sees the answers grow; the pieces together are the answers */
     void *context;    /* for both */
+    int tap_in_parts; /* 1: images go through the encoder and the resampler a few at a time, as without a tap, and the
+                         tap sees the outputs of each part; memory does not grow with their number. 0: all in one piece,
+                         as HF runs them */
 } mcv_observer;
 
 /* Answers batch_size conversations. answers: [batch_size] strings, to be released with mcv_free; where a model writes

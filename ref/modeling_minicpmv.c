@@ -161,13 +161,14 @@ static mcv_status run_groups(const Run *run, const MiniCPMV *self, const VisionI
 
 /* All groups, as many at a time as have vision_batch_size slices between them, so that memory does not grow with the
  * number of frames. Nothing depends on which groups are run together; a tap is shown all of them in one piece, as HF
- * runs them. */
+ * runs them, unless it takes them in parts. */
 static mcv_status run_vision(const Run *run, const MiniCPMV *self, const VisionInputs *inputs, float *features) {
     int first_group = 0, first_slice = 0, slice = 0;
     for (int group = 0; group < inputs->num_groups; group++) {
         slice += inputs->groups[group].count;
         bool last = group + 1 == inputs->num_groups;
-        if (!last && (run->tap || slice - first_slice < self->config.vision_batch_size))
+        bool in_one_piece = run->tap && !run->tap_in_parts;
+        if (!last && (in_one_piece || slice - first_slice < self->config.vision_batch_size))
             continue;
         MCV_TRY(run_groups(run, self, inputs, first_group, group + 1, first_slice, features));
         first_group = group + 1;
@@ -294,10 +295,15 @@ static mcv_status prefill_forward(const Run *run, const MiniCPMV *self, const Mi
     return MCV_OK;
 }
 
-mcv_status MiniCPMV_prefill(const MiniCPMV *self, const MiniCPMVBatchFeature *features, mcv_tap_fn tap,
-                            void *tap_context, Prefill *prefill) {
+mcv_status MiniCPMV_prefill(const MiniCPMV *self, const MiniCPMVBatchFeature *features, const mcv_observer *observer,
+                            Prefill *prefill) {
     mcv_arena arena = {0};
-    Run run = {.pool = self->pool, .arena = &arena, .tap = tap, .tap_context = tap_context, .tap_suffix = ""};
+    Run run = {.pool = self->pool,
+               .arena = &arena,
+               .tap = observer->tap,
+               .tap_context = observer->context,
+               .tap_in_parts = observer->tap_in_parts != 0,
+               .tap_suffix = ""};
     *prefill = (Prefill){.model = self, .batch_size = features->batch_size};
     if (features->length == 0)
         return MCV_FAIL(MCV_BAD_INPUT, "an empty prompt");
@@ -572,7 +578,7 @@ static mcv_status answer_batch(const MiniCPMV *self, const MiniCPMVBatchFeature 
                                const GenerationConfig *config, AnswerStream *stream) {
     TokenIds *sequences;
     Prefill prefill;
-    MCV_TRY(MiniCPMV_prefill(self, features, stream->observer->tap, stream->observer->context, &prefill));
+    MCV_TRY(MiniCPMV_prefill(self, features, stream->observer, &prefill));
     mcv_status status = MCV_NEW(&sequences, (size_t)features->batch_size);
     for (int i = 0; i < features->batch_size && status == MCV_OK; i++) {
         if (enable_thinking)

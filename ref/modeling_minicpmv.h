@@ -51,10 +51,10 @@ typedef struct Prefill {
     float *logits; /* [batch_size, vocab_size] */
 } Prefill;
 
-/* Runs the prompts. `tap` (NULL: nobody) sees input_ids, attention_mask, image_bound.I, tgt_sizes.I, pixel_values.I.J,
- * then each module's output in the order of execution. HF: generate(), up to the first new token. */
-mcv_status MiniCPMV_prefill(const MiniCPMV *model, const MiniCPMVBatchFeature *features, mcv_tap_fn tap,
-                            void *tap_context, Prefill *prefill);
+/* Runs the prompts. The observer's tap, if there is one, sees input_ids, attention_mask, image_bound.I, tgt_sizes.I,
+ * pixel_values.I.J, then each module's output in the order of execution. HF: generate(), up to the first new token. */
+mcv_status MiniCPMV_prefill(const MiniCPMV *model, const MiniCPMVBatchFeature *features, const mcv_observer *observer,
+                            Prefill *prefill);
 void Prefill_free(Prefill *prefill);
 
 /* Continues a prefill. *sequences: [batch_size] lists, to be released with TokenIds_free. HF: _decode. */

@@ -32,6 +32,7 @@ typedef struct Run {
     mcv_arena *arena; /* activations; callers save and restore it around their temporaries */
     mcv_tap_fn tap;   /* NULL: nobody listens */
     void *tap_context;
+    bool tap_in_parts;      /* the tap takes the images' outputs a few groups at a time */
     const char *tap_suffix; /* behind each name, "" or "#B" while the encoder runs batch B */
 } Run;
 

@@ -161,14 +161,18 @@ Test(minicpmv, frames_give_the_same_bits_in_one_piece_and_group_by_group) {
     options.max_slice_nums = 1;
     Seen seen = {0};
     mcv_observer observer = {.tap = look, .context = &seen};
-    float *together, *apart;
+    float *together, *apart, *watched;
     int vocab_size;
     cr_assert_eq(mcv_logits(model, &conversation, 1, &options, &observer, &together, &vocab_size), MCV_OK, "%s",
                  mcv_error_message());
     cr_assert_eq(mcv_logits(model, &conversation, 1, &options, NULL, &apart, &vocab_size), MCV_OK);
+    observer.tap_in_parts = 1;
+    cr_assert_eq(mcv_logits(model, &conversation, 1, &options, &observer, &watched, &vocab_size), MCV_OK);
     cr_expect_arr_eq(together, apart, (size_t)vocab_size * sizeof *apart);
+    cr_expect_arr_eq(together, watched, (size_t)vocab_size * sizeof *apart);
     mcv_free(together);
     mcv_free(apart);
+    mcv_free(watched);
     for (int i = 0; i < FRAMES; i++)
         mcv_image_free(&frames[i]);
     mcv_model_close(model);
