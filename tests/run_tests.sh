@@ -22,7 +22,7 @@ trap 'rm -rf "$work"' EXIT
 # Reports go to files of their own: Criterion ignores the exit code of a test that leaks.
 export ASAN_OPTIONS="log_path=$work/sanitizer:allocator_may_return_null=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 export UBSAN_OPTIONS="log_path=$work/sanitizer:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
-export TSAN_OPTIONS="log_path=$work/sanitizer:allocator_may_return_null=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
+export TSAN_OPTIONS="log_path=$work/sanitizer:allocator_may_return_null=1:suppressions=$PWD/tests/tsan.supp${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 
 fail() {
     failed=$((failed + 1))
