@@ -16,7 +16,7 @@ from lib.toy_model import decode, equal_logits, random_setting
 from transformers import logging
 
 TOOL = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BUILD", "build") + "/tests/tools/generate_toy"
-SETTINGS = int(os.environ.get("SETTINGS", "150"))
+SETTINGS = int(os.environ.get("SETTINGS", "40"))
 SCORES = 6
 logging.set_verbosity_error()
 tap = Tap()
