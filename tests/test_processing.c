@@ -17,7 +17,7 @@ static void load(MiniCPMVProcessor *processor, const char *folder) {
 
 /* ---- What the original computes ------------------------------------------------------------------------------ */
 
-enum { MOST_CONVERSATIONS = 8, MOST_IMAGES = 32 };
+enum { MOST_CONVERSATIONS = 8, MOST_IMAGES = 1024 };
 
 static void read_input(const json_t *json, mcv_arena *arena, mcv_image images[MOST_IMAGES], ProcessorInput *input) {
     const json_t *prompt = json_object_get(json, "prompt"), *sizes = json_object_get(json, "images");
@@ -124,16 +124,20 @@ static void expect_tensor(const mcv_safetensors *golden, const char *name, mcv_t
 
 static void check_images(const mcv_safetensors *golden, const ImageFeatures *images, int conversation, int patch_size) {
     char name[64];
+    mcv_tensor first;
     int32_t(*tgt_sizes)[2];
+    snprintf(name, sizeof name, "pixel_values.%d.0", conversation);
+    bool has_pixels = mcv_safetensors_find(golden, name, &first); /* a case of many frames keeps none */
     cr_assert_eq(MCV_NEW(&tgt_sizes, (size_t)images->num_slices), MCV_OK);
     for (int i = 0; i < images->num_slices; i++) {
         const ImageSlice *slice = &images->slices[i];
         tgt_sizes[i][0] = slice->grid_h;
         tgt_sizes[i][1] = slice->grid_w;
         snprintf(name, sizeof name, "pixel_values.%d.%d", conversation, i);
-        expect_tensor(
-            golden, name,
-            MCV_TENSOR(MCV_F32, slice->pixel_values, 3, patch_size, slice->grid_h * slice->grid_w * patch_size));
+        if (has_pixels)
+            expect_tensor(
+                golden, name,
+                MCV_TENSOR(MCV_F32, slice->pixel_values, 3, patch_size, slice->grid_h * slice->grid_w * patch_size));
     }
     snprintf(name, sizeof name, "tgt_sizes.%d", conversation);
     expect_tensor(golden, name, MCV_TENSOR(MCV_I32, tgt_sizes, images->num_slices, 2));
