@@ -22,7 +22,7 @@ for name in ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"):
     os.environ.pop(name)
 
 import numpy as np
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 import demo_data as data
@@ -97,7 +97,7 @@ BATCHES = {
     "pair": (6, 4),
     "clip": (7, 4),
 }
-CYCLE = ("small", "note", "large", "clip", "note", "small", "sheet", "large", "pair", "note")
+CYCLE = ("few", "small", "clip", "note", "large", "pair", "small", "clip", "sheet", "large", "small", "note")
 DENSE_BATCHES = {"small": 40, "sheet": 32, "clip": 16, "large": 8}
 PATCH_BATCH = {"small": 12, "large": 3, "sheet": 14}
 
@@ -507,7 +507,9 @@ def train(arguments, code) -> None:
     trainer = Trainer(new_model(code, folder, arguments.seed))
     trainable = [p for p in trainer.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
-    first = 0
+    first = arguments.first
+    if arguments.start:
+        trainer.model.load_state_dict(load_file(arguments.start / "model.safetensors"))
     if state_file.is_file():
         state = torch.load(state_file, weights_only=True)
         trainer.load_state_dict(state["model"], strict=False)
@@ -526,7 +528,7 @@ def train(arguments, code) -> None:
             losses, right = trainer(batch, joint=step > 0.85 * arguments.steps)
         total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
         if "answers" in losses:
-            total = losses["answers"] + 0.5 * losses["words"] + 0.4 * total
+            total = 2 * losses["answers"] + 0.2 * losses["words"] + 0.4 * total
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(trainable, 1.0)
@@ -551,11 +553,13 @@ def main() -> int:
     parser.add_argument("--tokenizer", type=Path, required=True, metavar="DIR", help="the public tokenizer's folder")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "demo", metavar="DIR")
     parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="where a stopped run goes on from")
-    parser.add_argument("--steps", type=int, default=6000, help="of them, the schedule's end")
-    parser.add_argument("--dense-steps", type=int, default=300, help="for the resampler, before the first question")
-    parser.add_argument("--patch-steps", type=int, default=700, help="for the encoder alone, at the beginning")
-    parser.add_argument("--first-steps", type=int, default=1000, help="of short questions about few things")
-    parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate")
+    parser.add_argument("--steps", type=int, default=9000, help="all of them, the schedule's end")
+    parser.add_argument("--dense-steps", type=int, default=750, help="for the resampler, before the first question")
+    parser.add_argument("--patch-steps", type=int, default=800, help="for the encoder alone, at the beginning")
+    parser.add_argument("--first-steps", type=int, default=1100, help="of short questions about few things")
+    parser.add_argument("--start", type=Path, metavar="DIR", help="begin with the weights of this checkpoint")
+    parser.add_argument("--first", type=int, default=0, metavar="STEP", help="with --start: the step to begin at")
+    parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate; twice of it at first")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="multiply in BF16 where the CPU has it")
