@@ -17,31 +17,47 @@ static double seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static long peak_megabytes(void) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_maxrss / 1024;
+/* Seconds on the clock, and of all processors together. */
+typedef struct times {
+    double clock, processors;
+} times;
+
+static times now(void) {
+    struct timespec processors;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &processors);
+    return (times){seconds(), (double)processors.tv_sec + 1e-9 * (double)processors.tv_nsec};
 }
 
-static void report(const char *what, int64_t pictures, double time) {
-    printf("  %-56s %8.2f s %9.1f a second %6ld MB at most\n", what, time, (double)pictures / time, peak_megabytes());
+static void add_since(times start, times *sum) {
+    times end = now();
+    sum->clock += end.clock - start.clock;
+    sum->processors += end.processors - start.processors;
+}
+
+static void report(const char *what, int64_t pictures, times spent) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("  %-48s %7.2f s %7.2f CPU s %8.1f a CPU second %5ld MB at most\n", what, spent.clock, spent.processors,
+           (double)pictures / spent.processors, usage.ru_maxrss / 1024);
 }
 
 static mcv_status bench_all_pictures(const char *path) {
     mcv_video *video;
-    double start = seconds();
+    times start = now(), opening = {0}, decoding = {0};
     MCV_TRY(mcv_video_open(path, NULL, &video));
+    add_since(start, &opening);
     const mcv_video_info *info = mcv_video_get_info(video);
     printf("%s: %lld pictures of %d x %d\n", path, (long long)info->frame_count, info->width, info->height);
-    report("open and index", info->frame_count, seconds() - start);
-    start = seconds();
+    report("open and index", info->frame_count, opening);
+    start = now();
     mcv_status status = MCV_OK;
     for (int64_t i = 0; status == MCV_OK && i < info->frame_count; i++) {
         mcv_image image;
         status = mcv_video_read(video, i, &image);
         mcv_image_free(&image);
     }
-    report("every picture decoded, in RGB", info->frame_count, seconds() - start);
+    add_since(start, &decoding);
+    report("every picture decoded, in RGB", info->frame_count, decoding);
     mcv_video_close(video);
     return status;
 }
@@ -57,20 +73,20 @@ static MiniCPMVImageProcessor published_processor(void) {
                                     .std = {0.5, 0.5, 0.5}};
 }
 
-static mcv_status preprocess_frames(const mcv_clip *clip, double *decoding, double *processing) {
+static mcv_status preprocess_frames(const mcv_clip *clip, times *decoding, times *processing) {
     MiniCPMVImageProcessor processor = published_processor();
     mcv_arena arena = {0};
     mcv_status status = MCV_OK;
     for (int i = 0; status == MCV_OK && i < clip->sampling.num_frames; i++) {
         mcv_image image;
         ImageFeatures features;
-        double start = seconds();
+        times start = now();
         status = mcv_clip_read(clip, i, &image);
-        double decoded = seconds();
+        add_since(start, decoding);
+        start = now();
         if (status == MCV_OK)
             status = MiniCPMVImageProcessor_preprocess(&processor, &arena, &image, 1, 1, NULL, &features);
-        *decoding += decoded - start;
-        *processing += seconds() - decoded;
+        add_since(start, processing);
         mcv_image_free(&image);
         mcv_arena_free(&arena);
     }
@@ -80,7 +96,7 @@ static mcv_status preprocess_frames(const mcv_clip *clip, double *decoding, doub
 static mcv_status bench_clip(const char *path) {
     mcv_clip_options options = mcv_clip_options_default();
     mcv_clip clip;
-    double decoding = 0, processing = 0;
+    times decoding = {0}, processing = {0};
     options.fps = 10;
     options.force_packing = options.max_packing;
     MCV_TRY(mcv_clip_open(path, &options, &clip));

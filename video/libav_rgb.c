@@ -73,15 +73,25 @@ static void turn_plane(mcv_orientation orientation, const uint8_t *source, ptrdi
     }
 }
 
+/* Room for a picture; that of the one before where it fits. Rows have the room behind them that the scaler's fast ways
+ * need. */
+static int make_room(AVFrame *frame, int format, int width, int height) {
+    if (frame->data[0] && frame->format == format && frame->width == width && frame->height == height)
+        return 0;
+    av_frame_unref(frame);
+    frame->format = format;
+    frame->width = width;
+    frame->height = height;
+    return av_frame_get_buffer(frame, 0);
+}
+
 static int turn(mcv_orientation orientation, const AVFrame *source, AVFrame *target) {
     const AVPixFmtDescriptor *about = av_pix_fmt_desc_get(source->format);
-    av_frame_unref(target);
-    target->format = source->format;
-    target->width = orientation.transpose ? source->height : source->width;
-    target->height = orientation.transpose ? source->width : source->height;
-    int error = av_frame_get_buffer(target, 0);
-    if (error >= 0)
-        error = av_frame_copy_props(target, source);
+    int width = orientation.transpose ? source->height : source->width;
+    int height = orientation.transpose ? source->width : source->height;
+    int error = make_room(target, source->format, width, height);
+    target->colorspace = source->colorspace;
+    target->color_range = source->color_range;
     for (int i = 0; error >= 0 && i < about->nb_components; i++) {
         const AVComponentDescriptor *component = &about->comp[i];
         if (i > 0 && component->plane == about->comp[i - 1].plane)
@@ -175,11 +185,7 @@ static mcv_status prepare_scaler(mcv_rgb_converter *converter, const AVFrame *so
 /* converter->rgb becomes the picture in RGB, [height, width]. */
 static mcv_status scale(mcv_rgb_converter *converter, const AVFrame *source, int width, int height) {
     AVFrame *rgb = converter->rgb;
-    av_frame_unref(rgb);
-    rgb->format = AV_PIX_FMT_RGB24;
-    rgb->width = width;
-    rgb->height = height;
-    int error = av_frame_get_buffer(rgb, 0); /* with the room behind each row that the scaler's fast ways need */
+    int error = make_room(rgb, AV_PIX_FMT_RGB24, width, height);
     if (error < 0)
         return mcv_libav_fail(converter->path, "a picture in RGB", error);
     MCV_TRY(prepare_scaler(converter, source));
