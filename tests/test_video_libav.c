@@ -121,6 +121,7 @@ CODEC_TEST(ffv1_rgb_in_mkv, "a.mkv", "-c:v ffv1 -pix_fmt bgr0")
 CODEC_TEST(nv12_in_mkv, "a.mkv", "-c:v rawvideo -pix_fmt nv12")
 CODEC_TEST(y4m, "a.y4m", "-pix_fmt yuv420p")
 CODEC_TEST(y4m_full_range, "a.y4m", "-pix_fmt yuv420p -vf scale=out_range=full -color_range pc")
+CODEC_TEST(y4m_422, "a.y4m", "-pix_fmt yuv422p")
 CODEC_TEST(y4m_gray, "a.y4m", "-pix_fmt gray")
 
 /* Their times are rounded to 1/100 s and to 1/65535 s. */
