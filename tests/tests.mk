@@ -78,7 +78,7 @@ golden: ## Rebuild the golden cases (HF_CODE=DIR: the model's Python files)
 	@golden/rebuild.sh
 
 .PHONY: demo
-demo: ## Answer about an image with the small random model of the repository
+demo: ## Answer about pictures, a dialogue and a clip with the small model of the repository
 	@golden/demo.sh
 
 .PHONY: bench
