@@ -7,8 +7,10 @@ evaluate() { "$PROGRAM" eval -m $model --task "$@"; }
 # task NAME TEXT: a task file.
 task() { printf '%s\n' "$2" >"$work/$1"; }
 
-# Every tenth held-out item, with paths that hold from here.
-awk 'NR % 10 == 1' $model/heldout.jsonl | sed "s|\"path\": \"|&$PWD/$model/|g" >"$work/some.jsonl"
+# Every tenth held-out item, with paths that hold from here; fewer where each takes ten times as long.
+every=10
+[ "${MODE:-release}" != tsan ] || every=40
+awk -v every=$every 'NR % every == 1' $model/heldout.jsonl | sed "s|\"path\": \"|&$PWD/$model/|g" >"$work/some.jsonl"
 items=$(wc -l <"$work/some.jsonl")
 question='"messages": [{"role": "user", "content": "Is there a red circle?"}], "ability": "a"'
 task text.jsonl "{$question, \"answer\": \"nobody says this\", \"max_new_tokens\": 2}"
