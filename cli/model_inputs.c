@@ -55,17 +55,16 @@ static void set_images(const mcv_model_inputs *inputs, json_t **object) {
     mcv_json_set(object, "temporal_ids", list_groups(images));
 }
 
-static mcv_tensor pixel_values(const mcv_model_inputs *inputs, const ImageSlice *slice) {
-    int patch_size = inputs->processor->image_processor.patch_size;
-    return MCV_TENSOR(MCV_F32, slice->pixel_values, 3, patch_size, (int64_t)slice->grid_h * slice->grid_w * patch_size);
-}
-
-static json_t *describe_pixels(const mcv_tensor *tensor) {
+static json_t *describe_pixels(const ImageSlice *slice) {
     json_t *object = json_object();
+    mcv_arena arena = {0};
+    mcv_tensor tensor = {0};
     mcv_hash hash;
-    bool hashed = mcv_hash_tensor(tensor, &hash) == MCV_OK;
-    mcv_json_set(&object, "shape", mcv_json_shape(tensor));
+    bool hashed =
+        ImageSlice_pixel_values(slice, &arena, &tensor) == MCV_OK && mcv_hash_tensor(&tensor, &hash) == MCV_OK;
+    mcv_json_set(&object, "shape", mcv_json_shape(&tensor));
     mcv_json_set(&object, "xxh3_64", hashed ? json_string(hash.xxh3_64) : NULL);
+    mcv_arena_free(&arena);
     return object;
 }
 
@@ -75,10 +74,9 @@ static void set_slices(const mcv_model_inputs *inputs, json_t **object) {
     json_t *slice_sizes = json_array(), *tgt_sizes = json_array(), *values = json_array();
     for (int i = 0; i < images->num_slices; i++) {
         const ImageSlice *slice = &images->slices[i];
-        mcv_tensor tensor = pixel_values(inputs, slice);
         mcv_json_append(&slice_sizes, pair(slice->grid_w * patch_size, slice->grid_h * patch_size));
         mcv_json_append(&tgt_sizes, pair(slice->grid_h, slice->grid_w));
-        mcv_json_append(&values, describe_pixels(&tensor));
+        mcv_json_append(&values, describe_pixels(slice));
     }
     mcv_json_set(object, "slice_sizes", slice_sizes);
     mcv_json_set(object, "tgt_sizes", tgt_sizes);
@@ -120,6 +118,18 @@ static mcv_status add_metadata(mcv_safetensors_writer *writer, const char *key, 
     return status;
 }
 
+static mcv_status add_slice(const ImageSlice *slice, int index, mcv_safetensors_writer *writer) {
+    char name[48];
+    mcv_arena arena = {0};
+    mcv_tensor tensor;
+    snprintf(name, sizeof name, "pixel_values.0.%d", index);
+    mcv_status status = ImageSlice_pixel_values(slice, &arena, &tensor);
+    if (status == MCV_OK)
+        status = mcv_safetensors_add(writer, name, &tensor);
+    mcv_arena_free(&arena);
+    return status;
+}
+
 static mcv_status add_tensors(const mcv_model_inputs *inputs, mcv_safetensors_writer *writer) {
     const MiniCPMVBatchFeature *features = inputs->features;
     const ImageFeatures *images = features->images;
@@ -137,12 +147,8 @@ static mcv_status add_tensors(const mcv_model_inputs *inputs, mcv_safetensors_wr
     mcv_status status =
         mcv_safetensors_add(writer, "tgt_sizes.0", &MCV_TENSOR(MCV_I32, tgt_sizes, images->num_slices, 2));
     free(tgt_sizes);
-    for (int i = 0; i < images->num_slices && status == MCV_OK; i++) {
-        char name[48];
-        snprintf(name, sizeof name, "pixel_values.0.%d", i);
-        mcv_tensor tensor = pixel_values(inputs, &images->slices[i]);
-        status = mcv_safetensors_add(writer, name, &tensor);
-    }
+    for (int i = 0; i < images->num_slices && status == MCV_OK; i++)
+        status = add_slice(&images->slices[i], i, writer);
     return status;
 }
 

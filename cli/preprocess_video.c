@@ -73,16 +73,15 @@ static mcv_status write_frame(video_job *job, int position, const mcv_image *fra
     return mcv_safetensors_add(job->writer, name, &MCV_TENSOR(MCV_U8, frame->rgb, frame->height, frame->width, 3));
 }
 
-static mcv_status write_slices(video_job *job, const ImageFeatures *features) {
-    int64_t patch_size = job->processor.patch_size;
+static mcv_status write_slices(video_job *job, const ImageFeatures *features, mcv_arena *arena) {
     for (int i = 0; i < features->num_slices; i++) {
         char name[64];
         const ImageSlice *slice = &features->slices[i];
+        mcv_tensor pixel_values;
         int32_t grid[2] = {slice->grid_h, slice->grid_w};
         snprintf(name, sizeof name, "pixel_values.0.%lld", (long long)job->num_slices++);
-        MCV_TRY(mcv_safetensors_add(
-            job->writer, name,
-            &MCV_TENSOR(MCV_F32, slice->pixel_values, 3, patch_size, (int64_t)grid[0] * grid[1] * patch_size)));
+        MCV_TRY(ImageSlice_pixel_values(slice, arena, &pixel_values));
+        MCV_TRY(mcv_safetensors_add(job->writer, name, &pixel_values));
         MCV_TRY(mcv_buffer_append(&job->tgt_sizes, grid, sizeof grid));
     }
     return MCV_OK;
@@ -105,7 +104,7 @@ static mcv_status process_frames(video_job *job, int first, int count, mcv_image
     mcv_status status = MiniCPMVImageProcessor_preprocess(&job->processor, &arena, frames, count, job->max_slice_nums,
                                                           &(mcv_temporal_ids){1, &group}, &features);
     if (status == MCV_OK)
-        status = write_slices(job, &features);
+        status = write_slices(job, &features, &arena);
     mcv_arena_free(&arena);
     return status;
 }

@@ -23,18 +23,6 @@ typedef struct Size {
     double width, height;
 } Size;
 
-/* A rectangle of an image, seen as [channels, height, width]. */
-typedef struct Pixels {
-    const uint8_t *data;
-    int channels, height, width;
-    size_t channel_step, row_step, column_step;
-} Pixels;
-
-/* What each 8-bit level becomes: to_numpy_array, the division by 255 and normalize, all in float32. */
-typedef struct Levels {
-    float normalized[3][256];
-} Levels;
-
 static SliceGrid get_sliced_grid(const MiniCPMVImageProcessor *processor, int width, int height, int max_slice_nums);
 
 /* ---- __init__ ----------------------------------------------------------------------------------------------- */
@@ -176,19 +164,35 @@ static mcv_status resize(const MiniCPMVImageProcessor *processor, const mcv_imag
     return pillow_resize_bicubic(image, (int)size.width, (int)size.height, processor->pillow, out);
 }
 
-/* Both images are to be freed, whatever the outcome. HF chooses the grid in here; a frame of a group may get the grid
- * of the group's first. */
-static mcv_status slice_image(const MiniCPMVImageProcessor *processor, const mcv_image *image, SliceGrid best_grid,
-                              mcv_image *source_image, mcv_image *refine_image) {
+/* *out is the image itself where it has that size, else allocated in `arena`. */
+static mcv_status resize_to_keep(const MiniCPMVImageProcessor *processor, mcv_arena *arena, const mcv_image *image,
+                                 Size size, mcv_image *out) {
+    *out = *image;
+    if (size.width == image->width && size.height == image->height)
+        return MCV_OK;
+    mcv_image resized;
+    MCV_TRY(resize(processor, image, size, &resized));
+    size_t bytes = (size_t)resized.width * (size_t)resized.height * 3;
+    *out = resized;
+    mcv_status status = MCV_ARENA_NEW(arena, &out->rgb, bytes);
+    if (status == MCV_OK)
+        memcpy(out->rgb, resized.rgb, bytes);
+    mcv_image_free(&resized);
+    return status;
+}
+
+/* HF chooses the grid in here; a frame of a group may get the grid of the group's first. */
+static mcv_status slice_image(const MiniCPMVImageProcessor *processor, mcv_arena *arena, const mcv_image *image,
+                              SliceGrid best_grid, mcv_image *source_image, mcv_image *refine_image) {
     int scale_resolution = processor->scale_resolution, patch_size = processor->patch_size;
     Size original_size = {image->width, image->height};
     bool is_cut = best_grid.rows > 0;
     Size best_size = find_best_resize(original_size, scale_resolution, patch_size, !is_cut);
-    MCV_TRY(resize(processor, image, best_size, source_image));
+    MCV_TRY(resize_to_keep(processor, arena, image, best_size, source_image));
     if (!is_cut)
         return MCV_OK;
     Size refine_size = get_refine_size(original_size, best_grid, scale_resolution, patch_size, true);
-    return resize(processor, image, refine_size, refine_image);
+    return resize_to_keep(processor, arena, image, refine_size, refine_image);
 }
 
 /* ---- Placeholders ------------------------------------------------------------------------------------------- */
@@ -271,28 +275,35 @@ mcv_status MiniCPMVImageProcessor_get_slice_image_placeholder(const MiniCPMVImag
 
 /* ---- Pixel values ------------------------------------------------------------------------------------------- */
 
-static Levels normalize_levels(const MiniCPMVImageProcessor *processor) {
-    Levels levels;
+static void normalize_levels(const MiniCPMVImageProcessor *processor, Levels *levels) {
     for (int channel = 0; channel < 3; channel++)
         for (int level = 0; level < 256; level++)
-            levels.normalized[channel][level] =
+            levels->normalized[channel][level] =
                 ((float)level / 255.0f - (float)processor->mean[channel]) / (float)processor->std[channel];
-    return levels;
 }
 
 /* [3, H, W] to [3, patch_size, HW/patch_size]: patches beside each other, rows and columns that fill none left out. */
-static void reshape_by_patch(const Pixels *image, const Levels *levels, int patch_size, ImageSlice *slice) {
-    float *out = slice->pixel_values;
-    int columns = slice->grid_w * patch_size;
+static void reshape_by_patch(const ImageSlice *slice, float *out) {
+    const Pixels *image = &slice->pixels;
+    int patch_size = slice->patch_size, columns = slice->grid_w * patch_size;
     for (int channel = 0; channel < 3; channel++)
         for (int y = 0; y < patch_size; y++)
             for (int patch_row = 0; patch_row < slice->grid_h; patch_row++) {
-                const float *normalized = levels->normalized[channel];
+                const float *normalized = slice->levels->normalized[channel];
                 const uint8_t *row = image->data + (size_t)channel * image->channel_step +
                                      ((size_t)patch_row * (size_t)patch_size + (size_t)y) * image->row_step;
                 for (int x = 0; x < columns; x++)
                     *out++ = normalized[row[(size_t)x * image->column_step]];
             }
+}
+
+mcv_status ImageSlice_pixel_values(const ImageSlice *slice, mcv_arena *arena, mcv_tensor *pixel_values) {
+    int64_t patch_size = slice->patch_size, width = (int64_t)slice->grid_h * slice->grid_w * patch_size;
+    float *values;
+    MCV_TRY(MCV_ARENA_NEW(arena, &values, 3 * patch_size * width));
+    reshape_by_patch(slice, values);
+    *pixel_values = MCV_TENSOR(MCV_F32, values, 3, patch_size, width);
+    return MCV_OK;
 }
 
 /* HF asks the first image's array [height, width, 3] alone whether its channels come first or last, and finds them
@@ -314,7 +325,7 @@ static Pixels take_rows_for_channels(Pixels image) {
 typedef struct Preprocessing {
     const MiniCPMVImageProcessor *processor;
     mcv_arena *arena;
-    Levels levels;
+    const Levels *levels;
     bool channels_first;
 } Preprocessing;
 
@@ -327,16 +338,14 @@ static mcv_status new_slice(const Preprocessing *run, Pixels image, ImageSlice *
                         "the first image of a conversation is 1 or 3 pixels high: its rows are taken for channels, as "
                         "in HF, and with %d of them no image can be normalized",
                         image.channels);
-    *slice = (ImageSlice){.grid_h = image.height / patch_size, .grid_w = image.width / patch_size};
+    *slice = (ImageSlice){.grid_h = image.height / patch_size,
+                          .grid_w = image.width / patch_size,
+                          .patch_size = patch_size,
+                          .pixels = image,
+                          .levels = run->levels};
     if (slice->grid_h < 1 || slice->grid_w < 1)
         return MCV_FAIL(MCV_BAD_INPUT, "%d x %d pixels (width, height) are less than one patch of %d x %d", image.width,
                         image.height, patch_size, patch_size);
-    size_t count;
-    if (!mcv_mul_size((size_t)slice->grid_h * (size_t)slice->grid_w, 3 * (size_t)patch_size * (size_t)patch_size,
-                      &count))
-        return MCV_FAIL(MCV_NO_MEMORY, "out of memory (%d x %d patches)", slice->grid_h, slice->grid_w);
-    MCV_TRY(MCV_ARENA_NEW(run->arena, &slice->pixel_values, count));
-    reshape_by_patch(&image, &run->levels, patch_size, slice);
     return MCV_OK;
 }
 
@@ -345,16 +354,12 @@ static mcv_status get_sliced_images(const Preprocessing *run, const mcv_image *i
                                     ImageSlice *slices, size_t stride) {
     if (!run->processor->slice_mode)
         return new_slice(run, whole(image), slices);
-    mcv_image source_image = {0}, refine_image = {0};
-    mcv_status status;
-    MCV_TRY_GOTO(status, end, slice_image(run->processor, image, grid, &source_image, &refine_image));
-    MCV_TRY_GOTO(status, end, new_slice(run, whole(&source_image), slices));
+    mcv_image source_image, refine_image;
+    MCV_TRY(slice_image(run->processor, run->arena, image, grid, &source_image, &refine_image));
+    MCV_TRY(new_slice(run, whole(&source_image), slices));
     for (int i = 1; i < num_slices(grid); i++)
-        MCV_TRY_GOTO(status, end, new_slice(run, split_to_patches(&refine_image, grid, i - 1), &slices[i * stride]));
-end:
-    mcv_image_free(&source_image);
-    mcv_image_free(&refine_image);
-    return status;
+        MCV_TRY(new_slice(run, split_to_patches(&refine_image, grid, i - 1), &slices[i * stride]));
+    return MCV_OK;
 }
 
 /* ---- preprocess --------------------------------------------------------------------------------------------- */
@@ -467,7 +472,10 @@ mcv_status MiniCPMVImageProcessor_preprocess(const MiniCPMVImageProcessor *proce
         MCV_TRY(choose_grids(processor, images + image, groups.groups[i].count, max_slice_nums, grids + image));
     MCV_TRY(lay_out(arena, images, &groups, features));
 
-    Preprocessing run = {processor, arena, normalize_levels(processor), num_images > 0 && channels_seem_first(images)};
+    Levels *levels;
+    MCV_TRY(MCV_ARENA_NEW(arena, &levels, 1));
+    normalize_levels(processor, levels);
+    Preprocessing run = {processor, arena, levels, num_images > 0 && channels_seem_first(images)};
     ImageSlice *slices = features->slices;
     TemporalGroup *slice_groups = features->groups;
     for (int i = 0, image = 0; i < groups.num_groups; image += groups.groups[i++].count) {

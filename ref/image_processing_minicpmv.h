@@ -4,6 +4,7 @@
 
 #include "core/arena.h"
 #include "core/buffer.h"
+#include "core/tensor.h"
 #include "formats/image.h"
 #include "ref/pillow_resize.h"
 
@@ -34,10 +35,25 @@ typedef struct SliceGrid {
     int columns, rows;
 } SliceGrid;
 
-/* One slice of an image, ready for the encoder. */
+/* A rectangle of an image, seen as [channels, height, width]. */
+typedef struct Pixels {
+    const uint8_t *data;
+    int channels, height, width;
+    size_t channel_step, row_step, column_step;
+} Pixels;
+
+/* What each 8-bit level becomes: to_numpy_array, the division by 255 and normalize, all in float32. */
+typedef struct Levels {
+    float normalized[3][256];
+} Levels;
+
+/* One slice of an image, resized. It stays in 8 bits until the encoder wants it, as its floats take four times the
+ * memory. */
 typedef struct ImageSlice {
-    int grid_h, grid_w;  /* tgt_sizes: patches down and across */
-    float *pixel_values; /* [3, patch_size, grid_h * grid_w * patch_size] */
+    int grid_h, grid_w; /* tgt_sizes: patches down and across */
+    int patch_size;
+    Pixels pixels; /* 3 channels; what is beyond the patches is left out */
+    const Levels *levels;
 } ImageSlice;
 
 /* Slices that share one block of query_num tokens: a slice of an image (one slice, id -1), or the same slice of all
@@ -61,7 +77,8 @@ typedef mcv_temporal_ids TemporalIds;
 
 /* HF: MiniCPMVImageProcessor.preprocess, for one conversation.
  * max_slice_nums 0: the processor's own. temporal_ids NULL: none, every image stands for itself.
- * Results are allocated in `arena`.
+ * Results are allocated in `arena`. An image that has its slice's size already is not copied: the images must stay for
+ * as long as the slices are used.
  *
  * Where HF raises: MCV_USAGE for temporal ids that do not cover the images one by one; MCV_BAD_INPUT for a conversation
  * whose first image is 1 or 3 pixels high (HF takes its rows for channels), for a frame with fewer slices than the
@@ -71,6 +88,10 @@ typedef mcv_temporal_ids TemporalIds;
 mcv_status MiniCPMVImageProcessor_preprocess(const MiniCPMVImageProcessor *processor, mcv_arena *arena,
                                              const mcv_image *images, int num_images, int max_slice_nums,
                                              const TemporalIds *temporal_ids, ImageFeatures *features);
+
+/* *pixel_values: float32 [3, patch_size, grid_h * grid_w * patch_size], allocated in `arena`: patches beside each
+ * other. HF: what preprocess does with each slice. */
+mcv_status ImageSlice_pixel_values(const ImageSlice *slice, mcv_arena *arena, mcv_tensor *pixel_values);
 
 /* Appends the text that stands for image number `image_idx`. use_image_id -1: the processor's own.
  * HF: get_slice_image_placeholder. HF's processor calls it with tensors, which makes the aspect ratio a float32: at a

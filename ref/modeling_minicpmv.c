@@ -222,9 +222,11 @@ static mcv_status get_vllm_embedding(const Run *run, const MiniCPMV *self, const
 
 /* ---- Forward ------------------------------------------------------------------------------------------------ */
 
-static mcv_status show_inputs(const Run *run, const MiniCPMV *self, const MiniCPMVBatchFeature *data) {
+static mcv_status show_inputs(const Run *run, const MiniCPMVBatchFeature *data) {
     char name[64];
-    int64_t batch = data->batch_size, patch = self->processor.image_processor.patch_size;
+    int64_t batch = data->batch_size;
+    if (!run->tap)
+        return MCV_OK;
     MCV_TRY(Run_output_raw(run, "input_ids", &MCV_TENSOR(MCV_I32, data->input_ids, batch, data->length)));
     MCV_TRY(Run_output_raw(run, "attention_mask", &MCV_TENSOR(MCV_U8, data->attention_mask, batch, data->length)));
     for (int i = 0; i < data->batch_size; i++) {
@@ -240,9 +242,12 @@ static mcv_status show_inputs(const Run *run, const MiniCPMV *self, const MiniCP
         snprintf(name, sizeof name, "tgt_sizes.%d", i);
         MCV_TRY(Run_output_raw(run, name, &MCV_TENSOR(MCV_I32, tgt_sizes, images->num_slices, 2)));
         for (int j = 0; j < images->num_slices; j++) {
-            int64_t width = (int64_t)images->slices[j].grid_h * images->slices[j].grid_w * patch;
+            mcv_tensor pixel_values;
+            mcv_arena_mark mark = mcv_arena_save(run->arena);
             snprintf(name, sizeof name, "pixel_values.%d.%d", i, j);
-            MCV_TRY(Run_output_raw(run, name, &MCV_TENSOR(MCV_F32, images->slices[j].pixel_values, 3, patch, width)));
+            MCV_TRY(ImageSlice_pixel_values(&images->slices[j], run->arena, &pixel_values));
+            MCV_TRY(Run_output_raw(run, name, &pixel_values));
+            mcv_arena_restore(run->arena, mark);
         }
     }
     return MCV_OK;
@@ -281,7 +286,7 @@ static mcv_status prefill_forward(const Run *run, const MiniCPMV *self, const Mi
     Tensor inputs_embeds, logits;
     MCV_TRY(make_attention_mask(run, self, features, &attention_mask));
     data.attention_mask = (uint8_t *)(uintptr_t)attention_mask;
-    MCV_TRY(show_inputs(run, self, &data));
+    MCV_TRY(show_inputs(run, &data));
     MCV_TRY(get_vllm_embedding(run, self, &data, &inputs_embeds));
     MCV_TRY(MCV_ARENA_NEW(run->arena, &position_ids, (int64_t)data.batch_size * data.length));
     make_position_ids(&data, attention_mask, position_ids);

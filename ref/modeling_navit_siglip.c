@@ -10,10 +10,7 @@ static mcv_status SiglipVisionEmbeddings_load(SiglipVisionEmbeddings *self, cons
                                               const SiglipVisionConfig *config) {
     char child[NAME_SIZE];
     int side = config->image_size / config->patch_size, patch = config->patch_size;
-    *self = (SiglipVisionEmbeddings){.embed_dim = config->hidden_size,
-                                     .num_channels = config->num_channels,
-                                     .patch_size = patch,
-                                     .num_patches_per_side = side};
+    *self = (SiglipVisionEmbeddings){.embed_dim = config->hidden_size, .num_patches_per_side = side};
     snprintf(self->name, sizeof self->name, "%s", name);
 
     /* The kernel covers its stride exactly, so the convolution is a linear layer over each patch. Neither it nor the
@@ -88,12 +85,13 @@ static mcv_status grid_position_ids(const Run *run, const SiglipVisionEmbeddings
 }
 
 /* pixel_values [channels, patch, patches * patch] to rows of [channels, patch, patch], one a patch. */
-static void unfold(const SiglipVisionEmbeddings *self, const ImageSlice *slice, float *rows) {
-    int64_t patch = self->patch_size, patches = (int64_t)slice->grid_h * slice->grid_w,
-            lines = self->num_channels * patch;
+static void unfold(const mcv_tensor *pixel_values, float *rows) {
+    const float *values = pixel_values->data;
+    int64_t patch = pixel_values->shape[1], patches = pixel_values->shape[2] / patch,
+            lines = pixel_values->shape[0] * patch;
     for (int64_t n = 0; n < patches; n++)
         for (int64_t line = 0; line < lines; line++)
-            memcpy(rows + (n * lines + line) * patch, slice->pixel_values + (line * patches + n) * patch,
+            memcpy(rows + (n * lines + line) * patch, values + (line * patches + n) * patch,
                    (size_t)patch * sizeof *rows);
 }
 
@@ -112,7 +110,11 @@ static mcv_status SiglipVisionEmbeddings_forward(const Run *run, const SiglipVis
     MCV_TRY(MCV_ARENA_NEW(run->arena, &position_ids, batch * length));
     memset(position_ids, 0, (size_t)(batch * length) * sizeof *position_ids);
     for (int i = 0; i < batch; i++) {
-        unfold(self, slices[i], pixels.f32 + i * length * patch_size);
+        mcv_tensor pixel_values;
+        mcv_arena_mark before = mcv_arena_save(run->arena);
+        MCV_TRY(ImageSlice_pixel_values(slices[i], run->arena, &pixel_values));
+        unfold(&pixel_values, pixels.f32 + i * length * patch_size);
+        mcv_arena_restore(run->arena, before);
         MCV_TRY(grid_position_ids(run, self, slices[i]->grid_h, slices[i]->grid_w, position_ids + i * length));
     }
 

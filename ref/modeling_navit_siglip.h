@@ -7,7 +7,7 @@
 
 typedef struct SiglipVisionEmbeddings {
     char name[NAME_SIZE];
-    int embed_dim, num_channels, patch_size, num_patches_per_side;
+    int embed_dim, num_patches_per_side;
     Linear patch_embedding; /* the convolution, whose stride is its kernel: [embed_dim, channels * patch * patch] */
     Embedding position_embedding; /* [num_patches_per_side^2, embed_dim] */
 } SiglipVisionEmbeddings;

@@ -101,13 +101,17 @@ static json_t *list_placeholders(const Case *c) {
 
 static json_t *hash_pixels(const Case *c) {
     mcv_buffer bytes = {0};
+    mcv_arena arena = {0};
     for (int i = 0; i < c->features.num_slices; i++) {
-        const ImageSlice *slice = &c->features.slices[i];
-        size_t count = 3 * (size_t)(slice->grid_h * slice->grid_w * c->processor.patch_size * c->processor.patch_size);
-        cr_assert_eq(mcv_buffer_append(&bytes, slice->pixel_values, count * sizeof(float)), MCV_OK);
+        mcv_tensor values;
+        size_t size;
+        cr_assert_eq(ImageSlice_pixel_values(&c->features.slices[i], &arena, &values), MCV_OK);
+        cr_assert(mcv_tensor_bytes(&values, &size));
+        cr_assert_eq(mcv_buffer_append(&bytes, values.data, size), MCV_OK);
     }
     mcv_hash hash = mcv_hash_bytes(bytes.data, bytes.size);
     mcv_buffer_free(&bytes);
+    mcv_arena_free(&arena);
     return json_string(hash.xxh3_64);
 }
 

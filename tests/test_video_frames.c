@@ -22,13 +22,19 @@ static ImageFeatures preprocess(const MiniCPMVImageProcessor *processor, mcv_are
 }
 
 static void expect_equal_slices(const ImageFeatures *a, const ImageFeatures *b, int width, int height) {
+    mcv_arena arena = {0};
     cr_assert_eq(a->num_slices, b->num_slices, "%d x %d", width, height);
     for (int i = 0; i < a->num_slices; i++) {
         const ImageSlice *x = &a->slices[i], *y = &b->slices[i];
         cr_assert(x->grid_h == y->grid_h && x->grid_w == y->grid_w, "%d x %d", width, height);
-        size_t size = (size_t)x->grid_h * (size_t)x->grid_w * 3 * 14 * 14 * sizeof(float);
-        cr_expect(memcmp(x->pixel_values, y->pixel_values, size) == 0, "%d x %d", width, height);
+        mcv_tensor p, q;
+        size_t size;
+        cr_assert_eq(ImageSlice_pixel_values(x, &arena, &p), MCV_OK);
+        cr_assert_eq(ImageSlice_pixel_values(y, &arena, &q), MCV_OK);
+        cr_assert(mcv_tensor_bytes(&p, &size));
+        cr_expect(memcmp(p.data, q.data, size) == 0, "%d x %d", width, height);
     }
+    mcv_arena_free(&arena);
 }
 
 /* Returns whether the image became smaller. */

@@ -114,7 +114,6 @@ static mcv_status answer(const char *line, Request *request, json_t *reply) {
     json_t *placeholders = json_array();
     json_object_set_new(reply, "placeholders", placeholders);
     MCV_TRY(read_request(line, request));
-    int patch_size = request->processor.patch_size;
     MCV_TRY(MiniCPMVImageProcessor_preprocess(&request->processor, &request->arena, request->images,
                                               request->num_images, request->max_slice_nums, request->temporal_ids,
                                               &features));
@@ -125,9 +124,11 @@ static mcv_status answer(const char *line, Request *request, json_t *reply) {
     json_dumpf(reply, stdout, JSON_COMPACT);
     putchar('\n');
     for (int i = 0; i < features.num_slices; i++) {
-        const ImageSlice *slice = &features.slices[i];
-        size_t patches = (size_t)slice->grid_h * (size_t)slice->grid_w;
-        fwrite(slice->pixel_values, sizeof(float), 3 * patches * (size_t)patch_size * (size_t)patch_size, stdout);
+        mcv_tensor values;
+        size_t size;
+        MCV_TRY(ImageSlice_pixel_values(&features.slices[i], &request->arena, &values));
+        if (mcv_tensor_bytes(&values, &size))
+            fwrite(values.data, 1, size, stdout);
     }
     return MCV_OK;
 }
