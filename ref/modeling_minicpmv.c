@@ -45,7 +45,7 @@ static mcv_status load(MiniCPMV *self, const char *folder) {
     MCV_TRY(check_patch_size(self, folder));
     MCV_TRY(chat_template_check(folder));
     MCV_TRY(find_terminators(self, folder));
-    MCV_TRY(mcv_safetensors_open(folder, &self->weights));
+    MCV_TRY(mcv_weights_open(folder, &self->weights));
     Weights weights = {self->weights, &self->arena};
     mcv_status status = Qwen3ForCausalLM_load(&self->llm, &weights, "llm", &self->config);
     if (status == MCV_OK)
@@ -77,7 +77,7 @@ void MiniCPMV_free(MiniCPMV *model) {
     if (!model)
         return;
     MiniCPMVProcessor_free(&model->processor);
-    mcv_safetensors_close(model->weights);
+    mcv_weights_close(model->weights);
     mcv_arena_free(&model->arena);
     free(model);
 }

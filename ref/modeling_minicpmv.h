@@ -18,9 +18,9 @@ typedef struct MiniCPMV {
     int32_t terminators[2]; /* ids of <|im_end|> and <|endoftext|> */
     bool fix_token_zero;    /* token id 0 ("!") is text like any other: not masked in prompts, kept in answers */
 
-    mcv_safetensors *weights; /* mapped */
-    mcv_arena arena;          /* what was copied out of the weights */
-    mcv_pool *pool;           /* the caller's; NULL: one thread */
+    mcv_weights *weights; /* mapped */
+    mcv_arena arena;      /* what was copied out of the weights */
+    mcv_pool *pool;       /* the caller's; NULL: one thread */
 } MiniCPMV;
 
 /* Opens a folder in HF's layout: config.json, preprocessor_config.json, tokenizer, safetensors. */

@@ -15,14 +15,14 @@ static mcv_status SiglipVisionEmbeddings_load(SiglipVisionEmbeddings *self, cons
 
     /* The kernel covers its stride exactly, so the convolution is a linear layer over each patch. Neither it nor the
      * table of positions shows its output: golden files begin with the sum of both. */
-    mcv_tensor *weight = &self->patch_embedding.weight;
+    mcv_weight *weight = &self->patch_embedding.weight;
     mcv_tensor shape = {.rank = 4, .shape = {config->hidden_size, config->num_channels, patch, patch}};
     snprintf(child, sizeof child, "%s.patch_embedding.weight", name);
     MCV_TRY(Weights_get_shaped(weights, child, &shape, weight));
     weight->rank = 2;
     weight->shape[1] = (int64_t)config->num_channels * patch * patch;
     snprintf(child, sizeof child, "%s.patch_embedding.bias", name);
-    MCV_TRY(Weights_get(weights, child, config->hidden_size, 0, &self->patch_embedding.bias));
+    MCV_TRY(Weights_get_f32(weights, child, config->hidden_size, 0, &self->patch_embedding.bias));
 
     snprintf(child, sizeof child, "%s.position_embedding", name);
     MCV_TRY(Embedding_load(&self->position_embedding, weights, child, (int64_t)side * side, config->hidden_size));

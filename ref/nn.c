@@ -107,41 +107,45 @@ mcv_status Tensor_multiply(const Run *run, const Tensor *a, const Tensor *b, Ten
 /* ---- Weights ------------------------------------------------------------------------------------------------ */
 
 mcv_status Weights_get_shaped(const Weights *weights, const char *name, const mcv_tensor *shape,
-                              mcv_tensor *parameter) {
+                              mcv_weight *parameter) {
     char found[128], expected[128];
-    if (!mcv_safetensors_find(weights->file, name, parameter))
-        return MCV_FAIL(MCV_BAD_INPUT, "the weights have no tensor %s", name);
-    if (!mcv_tensor_same_shape(parameter, shape))
-        return MCV_FAIL(MCV_BAD_INPUT, "tensor %s: the configuration expects shape %s, the file has %s", name,
-                        mcv_tensor_shape_text(shape, expected, sizeof expected),
-                        mcv_tensor_shape_text(parameter, found, sizeof found));
-    if (parameter->dtype != MCV_F32 && parameter->dtype != MCV_F16 && parameter->dtype != MCV_BF16)
-        return MCV_FAIL(MCV_UNSUPPORTED, "tensor %s: weights of type %s; F32, F16 or BF16 expected", name,
-                        mcv_dtype_name(parameter->dtype));
-    return MCV_OK;
+    MCV_TRY(mcv_weights_find(weights->files, name, parameter));
+    mcv_tensor found_shape = {.rank = parameter->rank};
+    memcpy(found_shape.shape, parameter->shape, sizeof found_shape.shape);
+    if (mcv_tensor_same_shape(&found_shape, shape))
+        return MCV_OK;
+    return MCV_FAIL(MCV_BAD_INPUT, "tensor %s: the configuration expects shape %s, the file has %s", name,
+                    mcv_tensor_shape_text(shape, expected, sizeof expected),
+                    mcv_tensor_shape_text(&found_shape, found, sizeof found));
 }
 
-mcv_status Weights_get(const Weights *weights, const char *name, int64_t d0, int64_t d1, mcv_tensor *parameter) {
+mcv_status Weights_get(const Weights *weights, const char *name, int64_t d0, int64_t d1, mcv_weight *parameter) {
     mcv_tensor shape = {.rank = d1 ? 2 : 1, .shape = {d0, d1}};
     return Weights_get_shaped(weights, name, &shape, parameter);
 }
 
 static mcv_status get_part(const Weights *weights, const char *module, const char *part, int64_t d0, int64_t d1,
-                           mcv_tensor *parameter) {
+                           mcv_weight *parameter) {
     char name[NAME_SIZE + 16];
     snprintf(name, sizeof name, "%s.%s", module, part);
     return Weights_get(weights, name, d0, d1, parameter);
 }
 
+mcv_status Weights_get_f32(const Weights *weights, const char *name, int64_t d0, int64_t d1, const float **values) {
+    mcv_weight parameter;
+    float *copy;
+    MCV_TRY(Weights_get(weights, name, d0, d1, &parameter));
+    MCV_TRY(MCV_ARENA_NEW(weights->arena, &copy, parameter.rows * parameter.columns));
+    mcv_weight_to_f32(&parameter, 0, parameter.rows, copy);
+    *values = copy;
+    return MCV_OK;
+}
+
 mcv_status Weights_get_vector(const Weights *weights, const char *module, const char *part, int64_t count,
                               const float **vector) {
-    mcv_tensor parameter;
-    float *copy;
-    MCV_TRY(get_part(weights, module, part, count, 0, &parameter));
-    MCV_TRY(MCV_ARENA_NEW(weights->arena, &copy, count));
-    mcv_tensor_to_f32(&parameter, 0, (size_t)count, copy);
-    *vector = copy;
-    return MCV_OK;
+    char name[NAME_SIZE + 16];
+    snprintf(name, sizeof name, "%s.%s", module, part);
+    return Weights_get_f32(weights, name, count, 0, vector);
 }
 
 /* ---- Linear ------------------------------------------------------------------------------------------------- */
@@ -152,7 +156,7 @@ mcv_status Linear_load(Linear *self, const Weights *weights, const char *name, i
     snprintf(self->name, sizeof self->name, "%s", name);
     MCV_TRY(get_part(weights, name, "weight", out_features, in_features, &self->weight));
     if (bias)
-        MCV_TRY(get_part(weights, name, "bias", out_features, 0, &self->bias));
+        MCV_TRY(Weights_get_vector(weights, name, "bias", out_features, &self->bias));
     return MCV_OK;
 }
 
@@ -166,45 +170,23 @@ typedef struct LinearWork {
     const Tensor *y; /* its rows from first_row on are written */
     int64_t first_row;
     double *scratch; /* [threads][2 * in + 2 * LINEAR_ROWS] */
+    float *features; /* [threads][2 * in] */
 } LinearWork;
-
-/* Row `row` of a [*, columns] weight matrix in FP64. Rows of a file need not be aligned, hence memcpy. */
-static void widen_row(const mcv_tensor *weight, size_t row, size_t columns, double *out) {
-    const char *data = (const char *)weight->data + row * columns * mcv_dtype_size(weight->dtype);
-    if (weight->dtype == MCV_F32) {
-        for (size_t k = 0; k < columns; k++) {
-            float value;
-            memcpy(&value, data + 4 * k, sizeof value);
-            out[k] = (double)value;
-        }
-    } else if (weight->dtype == MCV_BF16) {
-        for (size_t k = 0; k < columns; k++) {
-            uint16_t bits;
-            memcpy(&bits, data + 2 * k, sizeof bits);
-            out[k] = (double)mcv_f32_from_bf16(bits);
-        }
-    } else { /* F16: Weights_get admits no other type */
-        for (size_t k = 0; k < columns; k++) {
-            uint16_t bits;
-            memcpy(&bits, data + 2 * k, sizeof bits);
-            out[k] = (double)mcv_f32_from_f16(bits);
-        }
-    }
-}
 
 /* Two output features for all rows of the block. */
 static void linear_features(void *context, size_t begin, size_t end, int worker) {
     const LinearWork *work = context;
     size_t in = (size_t)work->in, rows = (size_t)work->rows;
     double *weights = work->scratch + (size_t)worker * 2 * (in + LINEAR_ROWS), *sums = weights + 2 * in;
+    float *values = work->features + (size_t)worker * 2 * in;
     for (size_t feature = begin * 2; feature < end * 2; feature += 2) {
         size_t features = feature + 2 <= (size_t)work->out ? 2 : (size_t)work->out - feature;
-        for (size_t j = 0; j < features; j++)
-            widen_row(&work->linear->weight, feature + j, in, weights + j * in);
+        mcv_weight_to_f32(&work->linear->weight, feature, features, values);
+        for (size_t k = 0; k < features * in; k++)
+            weights[k] = (double)values[k];
         matmul_nt(work->x, in, rows, weights, in, features, in, sums, 2);
         for (size_t j = 0; j < features; j++) {
-            const mcv_tensor *bias = &work->linear->bias;
-            double b = bias->data ? mcv_tensor_get(bias, feature + j) : 0;
+            double b = work->linear->bias ? (double)work->linear->bias[feature + j] : 0;
             for (size_t i = 0; i < rows; i++) {
                 size_t at = ((size_t)work->first_row + i) * (size_t)work->out + feature + j;
                 if (work->y->f32)
@@ -223,6 +205,7 @@ static mcv_status linear(const Run *run, const Linear *self, const Tensor *x, co
     double *widened;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &widened, LINEAR_ROWS * work.in));
     MCV_TRY(MCV_ARENA_NEW(run->arena, &work.scratch, threads * 2 * (work.in + LINEAR_ROWS)));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &work.features, threads * 2 * work.in));
     work.x = widened;
     for (work.first_row = 0; work.first_row < rows; work.first_row += LINEAR_ROWS) {
         work.rows = rows - work.first_row < LINEAR_ROWS ? rows - work.first_row : LINEAR_ROWS;
@@ -306,7 +289,7 @@ mcv_status Embedding_forward(const Run *run, const Embedding *self, const int32_
         if (ids[i] < 0 || ids[i] >= self->weight.shape[0])
             return MCV_FAIL(MCV_BAD_INPUT, "%s: id %d in a table of %lld rows", self->name, (int)ids[i],
                             (long long)self->weight.shape[0]);
-        mcv_tensor_to_f32(&self->weight, (size_t)(ids[i] * columns), (size_t)columns, y->f32 + i * columns);
+        mcv_weight_to_f32(&self->weight, (size_t)ids[i], 1, y->f32 + i * columns);
     }
     return Run_output(run, self->name, y);
 }

@@ -11,7 +11,7 @@
 #include "core/arena.h"
 #include "core/tensor.h"
 #include "core/threads.h"
-#include "formats/safetensors.h"
+#include "formats/weights.h"
 #include "ref/configuration_minicpm.h"
 
 enum { NAME_SIZE = 96 };
@@ -65,28 +65,30 @@ void Tensor_round(const Tensor *from, const Tensor *to);
 
 /* ---- Weights ------------------------------------------------------------------------------------------------ */
 
-/* Where weights come from: the mapped file, and an arena of the model's own for what cannot be used as it lies there.
+/* Where weights come from: the model's files, and an arena of the model's own for what cannot be used as it lies there.
  */
 typedef struct Weights {
-    const mcv_safetensors *file;
+    const mcv_weights *files;
     mcv_arena *arena;
 } Weights;
 
 /* A parameter by its full name, with its shape checked. d1 = 0: a vector of d0. */
-mcv_status Weights_get(const Weights *weights, const char *name, int64_t d0, int64_t d1, mcv_tensor *parameter);
+mcv_status Weights_get(const Weights *weights, const char *name, int64_t d0, int64_t d1, mcv_weight *parameter);
 /* The same for any shape: that of `shape`. */
-mcv_status Weights_get_shaped(const Weights *weights, const char *name, const mcv_tensor *shape, mcv_tensor *parameter);
+mcv_status Weights_get_shaped(const Weights *weights, const char *name, const mcv_tensor *shape, mcv_weight *parameter);
 /* A small vector module.part, widened to FP32 in the model's arena. */
 mcv_status Weights_get_vector(const Weights *weights, const char *module, const char *part, int64_t count,
                               const float **vector);
+/* A parameter of any shape, all of it in FP32, likewise. */
+mcv_status Weights_get_f32(const Weights *weights, const char *name, int64_t d0, int64_t d1, const float **values);
 
 /* ---- Modules ------------------------------------------------------------------------------------------------ */
 
 /* torch.nn.Linear: y = x W^T + b. */
 typedef struct Linear {
     char name[NAME_SIZE]; /* "": its output is no module's, no tap */
-    mcv_tensor weight;    /* [out_features, in_features], in the file's dtype */
-    mcv_tensor bias;      /* [out_features]; data NULL: none */
+    mcv_weight weight;    /* [out_features, in_features], as the file has it */
+    const float *bias;    /* [out_features]; NULL: none */
 } Linear;
 
 mcv_status Linear_load(Linear *self, const Weights *weights, const char *name, int64_t in_features,
@@ -110,7 +112,7 @@ mcv_status LayerNorm_forward(const Run *run, const LayerNorm *self, const Tensor
 /* torch.nn.Embedding: rows of a table. */
 typedef struct Embedding {
     char name[NAME_SIZE];
-    mcv_tensor weight; /* [num_embeddings, embedding_dim] */
+    mcv_weight weight; /* [num_embeddings, embedding_dim] */
 } Embedding;
 
 mcv_status Embedding_load(Embedding *self, const Weights *weights, const char *name, int64_t num_embeddings,

@@ -46,28 +46,25 @@ static void add_2d_position(const PosEmbed *pos_embed, int row, int column, cons
 
 /* ---- MultiheadAttention ------------------------------------------------------------------------------------- */
 
-static Linear in_proj_part(const mcv_tensor *weight, const mcv_tensor *bias, int part, int embed_dim) {
-    Linear linear = {.weight = *weight, .bias = *bias};
-    size_t rows = (size_t)part * (size_t)embed_dim;
-    linear.weight.shape[0] = linear.bias.shape[0] = embed_dim;
-    linear.weight.data = (const char *)weight->data + rows * (size_t)embed_dim * mcv_dtype_size(weight->dtype);
-    linear.bias.data = (const char *)bias->data + rows * mcv_dtype_size(bias->dtype);
-    return linear;
+static Linear in_proj_part(const mcv_weight *weight, const float *bias, int part, int embed_dim) {
+    size_t first = (size_t)part * (size_t)embed_dim;
+    return (Linear){.weight = mcv_weight_rows(weight, first, (size_t)embed_dim), .bias = bias + first};
 }
 
 static mcv_status MultiheadAttention_load(MultiheadAttention *self, const Weights *weights, const char *name,
                                           int embed_dim, int num_heads) {
     char child[NAME_SIZE];
-    mcv_tensor weight, bias;
+    mcv_weight weight;
+    const float *bias;
     *self = (MultiheadAttention){.embed_dim = embed_dim, .num_heads = num_heads};
     snprintf(self->name, sizeof self->name, "%s", name);
     snprintf(child, sizeof child, "%s.in_proj_weight", name);
     MCV_TRY(Weights_get(weights, child, 3 * (int64_t)embed_dim, embed_dim, &weight));
     snprintf(child, sizeof child, "%s.in_proj_bias", name);
-    MCV_TRY(Weights_get(weights, child, 3 * (int64_t)embed_dim, 0, &bias));
-    self->in_proj_q = in_proj_part(&weight, &bias, 0, embed_dim);
-    self->in_proj_k = in_proj_part(&weight, &bias, 1, embed_dim);
-    self->in_proj_v = in_proj_part(&weight, &bias, 2, embed_dim);
+    MCV_TRY(Weights_get_f32(weights, child, 3 * (int64_t)embed_dim, 0, &bias));
+    self->in_proj_q = in_proj_part(&weight, bias, 0, embed_dim);
+    self->in_proj_k = in_proj_part(&weight, bias, 1, embed_dim);
+    self->in_proj_v = in_proj_part(&weight, bias, 2, embed_dim);
     snprintf(child, sizeof child, "%s.out_proj", name);
     MCV_TRY(Linear_load(&self->out_proj, weights, child, embed_dim, embed_dim, true));
     self->out_proj.name[0] = 0; /* PyTorch does not call it as a module */
@@ -106,19 +103,16 @@ static mcv_status MultiheadAttention_context(const Run *run, const MultiheadAtte
 
 /* ---- Resampler ---------------------------------------------------------------------------------------------- */
 
-/* x @ proj is a linear layer with the transposed weight. The copy keeps the file's dtype. */
+/* x @ proj is a linear layer with the transposed weight. */
 static mcv_status load_proj(Linear *proj, const Weights *weights, const char *name, int64_t dim) {
-    mcv_tensor parameter;
-    char *copy;
-    MCV_TRY(Weights_get(weights, name, dim, dim, &parameter));
-    size_t size = mcv_dtype_size(parameter.dtype);
-    MCV_TRY(mcv_arena_alloc(weights->arena, (void **)&copy, (size_t)(dim * dim), size));
+    const float *parameter;
+    float *transposed;
+    MCV_TRY(Weights_get_f32(weights, name, dim, dim, &parameter));
+    MCV_TRY(MCV_ARENA_NEW(weights->arena, &transposed, dim * dim));
     for (int64_t i = 0; i < dim; i++)
         for (int64_t j = 0; j < dim; j++)
-            memcpy(copy + (size_t)(i * dim + j) * size, (const char *)parameter.data + (size_t)(j * dim + i) * size,
-                   size);
-    *proj = (Linear){.weight = parameter};
-    proj->weight.data = copy;
+            transposed[i * dim + j] = parameter[j * dim + i];
+    *proj = (Linear){.weight = mcv_weight_of_f32(transposed, dim, dim)};
     return MCV_OK;
 }
 
@@ -133,7 +127,7 @@ mcv_status Resampler_load(Resampler *self, const Weights *weights, const char *n
                         .kv_proj_is_identity = kv_dim == embed_dim};
     snprintf(self->name, sizeof self->name, "%s", name);
     snprintf(child, sizeof child, "%s.query", name);
-    MCV_TRY(Weights_get(weights, child, num_queries, embed_dim, &self->query));
+    MCV_TRY(Weights_get_f32(weights, child, num_queries, embed_dim, &self->query));
     snprintf(self->kv_proj_name, sizeof self->kv_proj_name, "%s.kv_proj", name);
     if (!self->kv_proj_is_identity)
         MCV_TRY(Linear_load(&self->kv_proj, weights, self->kv_proj_name, kv_dim, embed_dim, false));
@@ -153,7 +147,7 @@ mcv_status Resampler_load(Resampler *self, const Weights *weights, const char *n
 static mcv_status project_query(const Run *run, const Resampler *self, Tensor *q) {
     Tensor shape = {.rank = 2, .shape = {self->num_queries, self->embed_dim}}, query, normed;
     MCV_TRY(Tensor_like_f32(run, &shape, self->embed_dim, &query));
-    mcv_tensor_to_f32(&self->query, 0, (size_t)self->num_queries * (size_t)self->embed_dim, query.f32);
+    memcpy(query.f32, self->query, (size_t)self->num_queries * (size_t)self->embed_dim * sizeof(float));
     MCV_TRY(LayerNorm_forward(run, &self->ln_q, &query, &normed));
     return Linear_forward_f64(run, &self->attn.in_proj_q, &normed, q);
 }

@@ -18,7 +18,7 @@ typedef struct Resampler {
     char name[NAME_SIZE];
     int num_queries, embed_dim, num_heads, kv_dim;
     bool batch_infer;
-    mcv_tensor query; /* [num_queries, embed_dim] */
+    const float *query; /* [num_queries, embed_dim] */
     char kv_proj_name[NAME_SIZE];
     bool kv_proj_is_identity; /* where kv_dim == embed_dim */
     Linear kv_proj;           /* kv_dim -> embed_dim */

@@ -1,0 +1,111 @@
+#include "formats/weights.h"
+
+#include "formats/weights_table.h"
+
+bool mcv_weight_lay_out(mcv_weight *weight) {
+    size_t block = mcv_weight_block_size(weight->type);
+    weight->rows = 1;
+    weight->columns = 1;
+    for (int i = 0; i < weight->rank; i++)
+        *(i == 0 && weight->rank > 1 ? &weight->rows : &weight->columns) *= (size_t)weight->shape[i];
+    weight->row_bytes = weight->columns / block * mcv_weight_block_bytes(weight->type);
+    return weight->columns % block == 0;
+}
+
+mcv_weight mcv_weight_from_tensor(const mcv_tensor *tensor, const char **unsupported) {
+    mcv_weight weight = {.rank = tensor->rank, .data = tensor->data};
+    memcpy(weight.shape, tensor->shape, sizeof weight.shape);
+    *unsupported = NULL;
+    if (tensor->dtype == MCV_F32)
+        weight.type = MCV_WEIGHT_F32;
+    else if (tensor->dtype == MCV_F16)
+        weight.type = MCV_WEIGHT_F16;
+    else if (tensor->dtype == MCV_BF16)
+        weight.type = MCV_WEIGHT_BF16;
+    else
+        *unsupported = mcv_dtype_name(tensor->dtype);
+    mcv_weight_lay_out(&weight);
+    return weight;
+}
+
+mcv_status mcv_weights_add(mcv_weights *weights, const char *name, mcv_weights_entry **entry) {
+    MCV_TRY(MCV_GROW(&weights->entries, &weights->capacity, weights->count + 1));
+    *entry = &weights->entries[weights->count++];
+    **entry = (mcv_weights_entry){.name = name};
+    return MCV_OK;
+}
+
+static int compare_names(const void *left, const void *right) {
+    const mcv_weights_entry *a = left, *b = right;
+    return strcmp(a->name, b->name);
+}
+
+static mcv_status add_safetensors(mcv_weights *weights) {
+    MCV_TRY(mcv_safetensors_open(weights->path, &weights->safetensors));
+    for (size_t i = 0; i < mcv_safetensors_count(weights->safetensors); i++) {
+        mcv_tensor tensor = mcv_safetensors_at(weights->safetensors, i);
+        mcv_weights_entry *entry;
+        MCV_TRY(mcv_weights_add(weights, mcv_safetensors_name(weights->safetensors, i), &entry));
+        entry->weight = mcv_weight_from_tensor(&tensor, &entry->unsupported);
+    }
+    return MCV_OK;
+}
+
+mcv_status mcv_weights_open(const char *path, mcv_weights **out) {
+    mcv_weights *weights;
+    *out = NULL;
+    MCV_TRY(MCV_NEW(&weights, 1));
+    mcv_status status = mcv_strdup(&weights->path, path);
+    if (status == MCV_OK)
+        status = add_safetensors(weights);
+    if (status != MCV_OK) {
+        mcv_weights_close(weights);
+        return status;
+    }
+    if (weights->count > 0)
+        qsort(weights->entries, weights->count, sizeof *weights->entries, compare_names);
+    *out = weights;
+    return MCV_OK;
+}
+
+void mcv_weights_close(mcv_weights *weights) {
+    if (!weights)
+        return;
+    mcv_safetensors_close(weights->safetensors);
+    mcv_arena_free(&weights->arena);
+    free(weights->entries);
+    free(weights->path);
+    free(weights);
+}
+
+mcv_status mcv_weights_find(const mcv_weights *weights, const char *name, mcv_weight *weight) {
+    mcv_weights_entry key = {.name = name};
+    const mcv_weights_entry *entry =
+        weights->count > 0 ? bsearch(&key, weights->entries, weights->count, sizeof key, compare_names) : NULL;
+    if (!entry)
+        return MCV_FAIL(MCV_BAD_INPUT, "the weights have no tensor %s", name);
+    if (entry->unsupported)
+        return MCV_FAIL(MCV_UNSUPPORTED, "tensor %s: weights of type %s; F32, F16, BF16 or a quantized type expected",
+                        name, entry->unsupported);
+    *weight = entry->weight;
+    return MCV_OK;
+}
+
+void mcv_weight_to_f32(const mcv_weight *weight, size_t row, size_t count, float *out) {
+    size_t blocks = weight->columns / mcv_weight_block_size(weight->type);
+    mcv_dequantize(weight->type, weight->data + row * weight->row_bytes, count * blocks, out);
+}
+
+mcv_weight mcv_weight_rows(const mcv_weight *weight, size_t row, size_t count) {
+    mcv_weight part = *weight;
+    part.rows = count;
+    part.shape[0] = (int64_t)count;
+    part.data += row * weight->row_bytes;
+    return part;
+}
+
+mcv_weight mcv_weight_of_f32(const float *values, int64_t rows, int64_t columns) {
+    mcv_weight weight = {.type = MCV_WEIGHT_F32, .rank = 2, .shape = {rows, columns}, .data = (const uint8_t *)values};
+    mcv_weight_lay_out(&weight);
+    return weight;
+}

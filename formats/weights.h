@@ -1,0 +1,48 @@
+/* A model's weights under their Hugging Face names, whatever the format of the file that holds them.
+ *
+ *     mcv_weights *weights;
+ *     mcv_weight weight;
+ *     MCV_TRY(mcv_weights_open(folder, &weights));
+ *     MCV_TRY(mcv_weights_find(weights, "llm.lm_head.weight", &weight));
+ *     mcv_weight_to_f32(&weight, row, 1, values);
+ *
+ * What every format guarantees: names and shapes are those of the Hugging Face model (parts that a converter has split,
+ * turned or renamed are put together again); all sizes have been checked against the file, so that no later read can
+ * leave it; finding and reading change nothing, so that threads may do both at once. */
+#ifndef MCV_FORMATS_WEIGHTS_H
+#define MCV_FORMATS_WEIGHTS_H
+
+#include "formats/weight_types.h"
+
+/* A view of one tensor; it lives until mcv_weights_close. Its rows are the first dimension, a row's columns all others
+ * multiplied; a vector is one row. */
+typedef struct mcv_weight {
+    mcv_weight_type type;
+    int rank;
+    int64_t shape[MCV_MAX_RANK]; /* outermost first: a linear layer has [out_features, in_features] */
+    size_t rows, columns;
+    /* Row r begins at data + r * row_bytes; columns is a multiple of the type's block. Not aligned. */
+    const uint8_t *data;
+    size_t row_bytes;
+} mcv_weight;
+
+typedef struct mcv_weights mcv_weights;
+
+/* Opens what mcv_safetensors_open does. */
+mcv_status mcv_weights_open(const char *path, mcv_weights **weights);
+/* NULL is fine. */
+void mcv_weights_close(mcv_weights *weights);
+
+/* MCV_BAD_INPUT: no tensor has this name; MCV_UNSUPPORTED: its elements are of a type that weights do not have (I64).
+ */
+mcv_status mcv_weights_find(const mcv_weights *weights, const char *name, mcv_weight *weight);
+
+/* `count` rows from `row` on, count * columns values: exactly what the format's specification says they are. */
+void mcv_weight_to_f32(const mcv_weight *weight, size_t row, size_t count, float *out);
+
+/* Rows [row, row + count) of a matrix. */
+mcv_weight mcv_weight_rows(const mcv_weight *weight, size_t row, size_t count);
+/* A view of a matrix in memory. values: [rows, columns]. */
+mcv_weight mcv_weight_of_f32(const float *values, int64_t rows, int64_t columns);
+
+#endif
