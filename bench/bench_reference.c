@@ -35,7 +35,7 @@ static mcv_status random_linear(mcv_arena *arena, int64_t in, int64_t out, Linea
         float value = random_float(&state);
         memcpy(&weight[i], (char *)&value + 2, 2); /* the upper half of a float is a BF16 */
     }
-    *linear = (Linear){.weight = MCV_TENSOR(MCV_BF16, weight, out, in)};
+    *linear = (Linear){.weight = mcv_weight_matrix(MCV_WEIGHT_BF16, weight, out, in)};
     return MCV_OK;
 }
 

@@ -104,8 +104,8 @@ mcv_weight mcv_weight_rows(const mcv_weight *weight, size_t row, size_t count) {
     return part;
 }
 
-mcv_weight mcv_weight_of_f32(const float *values, int64_t rows, int64_t columns) {
-    mcv_weight weight = {.type = MCV_WEIGHT_F32, .rank = 2, .shape = {rows, columns}, .data = (const uint8_t *)values};
+mcv_weight mcv_weight_matrix(mcv_weight_type type, const void *data, int64_t rows, int64_t columns) {
+    mcv_weight weight = {.type = type, .rank = 2, .shape = {rows, columns}, .data = data};
     mcv_weight_lay_out(&weight);
     return weight;
 }

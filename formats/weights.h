@@ -42,7 +42,7 @@ void mcv_weight_to_f32(const mcv_weight *weight, size_t row, size_t count, float
 
 /* Rows [row, row + count) of a matrix. */
 mcv_weight mcv_weight_rows(const mcv_weight *weight, size_t row, size_t count);
-/* A view of a matrix in memory. values: [rows, columns]. */
-mcv_weight mcv_weight_of_f32(const float *values, int64_t rows, int64_t columns);
+/* A view of a matrix in memory; columns is a multiple of the type's block. */
+mcv_weight mcv_weight_matrix(mcv_weight_type type, const void *data, int64_t rows, int64_t columns);
 
 #endif

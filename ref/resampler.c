@@ -112,7 +112,7 @@ static mcv_status load_proj(Linear *proj, const Weights *weights, const char *na
     for (int64_t i = 0; i < dim; i++)
         for (int64_t j = 0; j < dim; j++)
             transposed[i * dim + j] = parameter[j * dim + i];
-    *proj = (Linear){.weight = mcv_weight_of_f32(transposed, dim, dim)};
+    *proj = (Linear){.weight = mcv_weight_matrix(MCV_WEIGHT_F32, transposed, dim, dim)};
     return MCV_OK;
 }
 

@@ -59,7 +59,7 @@ Test(nn, exp_is_within_two_ulps) {
 }
 
 /* y = x W^T + b for one dtype of the weights, rows and features of every parity. */
-static void check_linear(mcv_dtype dtype, int64_t rows, int64_t in, int64_t out, int threads) {
+static void check_linear(mcv_weight_type type, int64_t rows, int64_t in, int64_t out, int threads) {
     mcv_arena arena = {0};
     mcv_pool *pool;
     cr_assert_eq(mcv_pool_create(&pool, threads), MCV_OK);
@@ -69,33 +69,35 @@ static void check_linear(mcv_dtype dtype, int64_t rows, int64_t in, int64_t out,
     uint16_t *half;
     cr_assert_eq(MCV_ARENA_NEW(&arena, &half, out * in), MCV_OK);
     for (int64_t i = 0; i < out * in; i++)
-        half[i] = dtype == MCV_BF16 ? mcv_bf16_from_f32(weight.f32[i]) : mcv_f16_from_f32(weight.f32[i]);
-    const void *data = dtype == MCV_F32 ? (const void *)weight.f32 : half;
-    Linear linear = {.weight = MCV_TENSOR(dtype, data, out, in), .bias = MCV_TENSOR(MCV_F32, bias.f32, out)};
+        half[i] = type == MCV_WEIGHT_BF16 ? mcv_bf16_from_f32(weight.f32[i]) : mcv_f16_from_f32(weight.f32[i]);
+    const void *data = type == MCV_WEIGHT_F32 ? (const void *)weight.f32 : half;
+    Linear linear = {.weight = mcv_weight_matrix(type, data, out, in), .bias = bias.f32};
+    float *row;
+    cr_assert_eq(MCV_ARENA_NEW(&arena, &row, in), MCV_OK);
     cr_assert_eq(Linear_forward(&run, &linear, &x, &y), MCV_OK);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < out; j++) {
             long double sum = (long double)bias.f32[j], size = 0;
+            mcv_weight_to_f32(&linear.weight, (size_t)j, 1, row);
             for (int64_t k = 0; k < in; k++) {
-                long double product =
-                    (long double)x.f32[i * in + k] * (long double)mcv_tensor_get(&linear.weight, (size_t)(j * in + k));
+                long double product = (long double)x.f32[i * in + k] * (long double)row[k];
                 sum += product;
                 size += fabsl(product);
             }
             long double error = fabsl((long double)y.f32[i * out + j] - sum);
-            cr_assert(error <= 0x1p-24L * fabsl(sum) + 0x1p-48L * size, "[%d, %d] of %d", (int)i, (int)j, (int)dtype);
+            cr_assert(error <= 0x1p-24L * fabsl(sum) + 0x1p-48L * size, "[%d, %d] of %d", (int)i, (int)j, (int)type);
         }
     mcv_arena_free(&arena);
     mcv_pool_free(pool);
 }
 
 Test(nn, linear_rounds_once_for_every_type_of_weights) {
-    const mcv_dtype DTYPES[] = {MCV_F32, MCV_F16, MCV_BF16};
+    const mcv_weight_type TYPES[] = {MCV_WEIGHT_F32, MCV_WEIGHT_F16, MCV_WEIGHT_BF16};
     for (size_t i = 0; i < 3; i++) {
-        check_linear(DTYPES[i], 1, 1, 1, 1);
-        check_linear(DTYPES[i], 1, 33, 7, 3);
-        check_linear(DTYPES[i], 17, 30, 8, 2);
-        check_linear(DTYPES[i], 35, 5, 9, 4);
+        check_linear(TYPES[i], 1, 1, 1, 1);
+        check_linear(TYPES[i], 1, 33, 7, 3);
+        check_linear(TYPES[i], 17, 30, 8, 2);
+        check_linear(TYPES[i], 35, 5, 9, 4);
     }
 }
 
