@@ -6,103 +6,26 @@
 #include "cli/execution_order.h"
 #include "cli/json_lines.h"
 
-enum { BLOCK = 1024 };
-
-/* Sums over the elements of up to three tensors: ours, golden's, the exact one's. */
-typedef struct element_sums {
-    size_t count;
-    double ours, golden, product, difference;              /* of ours^2, golden^2, ours * golden, (ours - golden)^2 */
-    double exact, ours_exact, golden_exact, rounded_exact; /* of exact^2, (x - exact)^2 */
-    double max_abs, max_exact;                             /* the largest |ours - golden|, |ours - exact| */
-    size_t worst, worst_exact, first_unequal, not_finite;  /* element indices; SIZE_MAX where there is none */
-} element_sums;
-
-/* One comparison of tensors while it runs. */
-typedef struct tensor_pair {
-    const mcv_tensor *ours, *golden, *exact; /* exact may be NULL */
-    element_sums sums;
-} tensor_pair;
-
-static void load_block(const mcv_tensor *tensor, size_t index, size_t count, double *out) {
-    if (tensor->dtype == MCV_F32) {
-        float narrow[BLOCK];
-        mcv_tensor_to_f32(tensor, index, count, narrow);
-        for (size_t i = 0; i < count; i++)
-            out[i] = (double)narrow[i];
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        out[i] = mcv_tensor_get(tensor, index + i);
-}
-
-static double square(double x) {
-    return x * x;
-}
-
-static void add_element(element_sums *sums, size_t index, double ours, double golden) {
-    double distance = fabs(ours - golden);
-    sums->ours += square(ours);
-    sums->golden += square(golden);
-    sums->product += ours * golden;
-    sums->difference += square(distance);
-    if (!(isfinite(ours) && isfinite(golden)) && sums->not_finite == SIZE_MAX)
-        sums->not_finite = index;
-    if (ours != golden && sums->first_unequal == SIZE_MAX)
-        sums->first_unequal = index;
-    if (distance > sums->max_abs || sums->worst == SIZE_MAX) {
-        sums->max_abs = distance;
-        sums->worst = index;
-    }
-}
-
-static void add_exact_element(element_sums *sums, size_t index, double ours, double golden, double exact) {
-    sums->exact += square(exact);
-    sums->ours_exact += square(ours - exact);
-    sums->golden_exact += square(golden - exact);
-    sums->rounded_exact += square((double)(float)exact - exact);
-    if (fabs(ours - exact) > sums->max_exact || sums->worst_exact == SIZE_MAX) {
-        sums->max_exact = fabs(ours - exact);
-        sums->worst_exact = index;
-    }
-    if (!isfinite(exact) && sums->not_finite == SIZE_MAX)
-        sums->not_finite = index;
-}
-
-/* Elements [begin, end) of the flattened tensors. */
-static void add_elements(tensor_pair *pair, size_t begin, size_t end) {
-    double ours[BLOCK], golden[BLOCK], exact[BLOCK];
-    for (size_t count; begin < end; begin += count) {
-        count = end - begin < BLOCK ? end - begin : BLOCK;
-        load_block(pair->ours, begin, count, ours);
-        load_block(pair->golden, begin, count, golden);
-        for (size_t i = 0; i < count; i++)
-            add_element(&pair->sums, begin + i, ours[i], golden[i]);
-        pair->sums.count += count;
-        if (!pair->exact)
-            continue;
-        load_block(pair->exact, begin, count, exact);
-        for (size_t i = 0; i < count; i++)
-            add_exact_element(&pair->sums, begin + i, ours[i], golden[i], exact[i]);
-    }
-}
-
-/* "[3, 0, 17]" for a flat index. */
-static const char *index_text(const mcv_tensor *tensor, size_t index, char *text, size_t size) {
+mcv_tensor mcv_index_place(const mcv_tensor *tensor, size_t index) {
     mcv_tensor place = {.rank = tensor->rank};
     for (int axis = tensor->rank - 1; axis >= 0; axis--) {
         place.shape[axis] = (int64_t)(index % (size_t)tensor->shape[axis]);
         index /= (size_t)tensor->shape[axis];
     }
+    return place;
+}
+
+const char *mcv_index_text(const mcv_tensor *tensor, size_t index, char *text, size_t size) {
+    mcv_tensor place = mcv_index_place(tensor, index);
     return mcv_tensor_shape_text(&place, text, size);
 }
 
-static void explain_element(mcv_comparison_row *row, const tensor_pair *pair, const char *words, size_t index) {
+static void explain_element(mcv_comparison_row *row, const char *words, const mcv_element *element) {
     char place[128], exact[40] = "";
-    if (pair->exact)
-        snprintf(exact, sizeof exact, ", exact %.12g", mcv_tensor_get(pair->exact, index));
+    if (row->measures.has_exact)
+        snprintf(exact, sizeof exact, ", exact %.12g", element->exact);
     snprintf(row->problem, sizeof row->problem, "%s at %s: %.9g, golden %.9g%s", words,
-             index_text(pair->golden, index, place, sizeof place), mcv_tensor_get(pair->ours, index),
-             mcv_tensor_get(pair->golden, index), exact);
+             mcv_index_text(&row->golden, element->index, place, sizeof place), element->ours, element->golden, exact);
 }
 
 /* Where two tensors cannot be compared element by element; the problem goes into the row. */
@@ -126,53 +49,34 @@ static bool must_be_equal(const char *name, const mcv_tensor *golden) {
     return !mcv_dtype_is_float(golden->dtype) || strncmp(name, "pixel_values.", strlen("pixel_values.")) == 0;
 }
 
-/* norm(a) / norm(b) from the sums of their squares. 0 / 0 is 0: nothing differs from nothing. */
-static double relative(double a_squared, double b_squared) {
-    return a_squared == 0 ? 0 : sqrt(a_squared) / sqrt(b_squared);
-}
-
-static void measure(mcv_comparison_row *row, const tensor_pair *pair) {
-    const element_sums *s = &pair->sums;
-    row->compared = s->count;
-    row->max_abs = s->max_abs;
-    row->rel_l2 = relative(s->difference, s->golden);
-    double norms = sqrt(s->ours) * sqrt(s->golden);
-    row->cosine = norms > 0 ? s->product / norms : s->ours == s->golden;
-    if (pair->exact) {
-        row->has_exact = true;
-        row->exact_rel_l2 = relative(s->ours_exact, s->exact);
-        row->golden_exact_rel_l2 = relative(s->golden_exact, s->exact);
-    }
-}
-
 /* How far from exact arithmetic a tensor may be: half as far as golden is, or what the nearest FP32 tensor is. */
-static double exact_allowance(const element_sums *s) {
-    return fmax(0.5 * sqrt(s->golden_exact), 1.05 * sqrt(s->rounded_exact));
+static double exact_allowance(const mcv_measures *m) {
+    return fmax(0.5 * m->golden_exact_l2, 1.05 * m->rounded_exact_l2);
 }
 
-static void judge_distances(mcv_comparison_row *row, const tensor_pair *pair, double limit) {
-    const element_sums *s = &pair->sums;
+static void judge_distances(mcv_comparison_row *row, double limit) {
+    const mcv_measures *m = &row->measures;
     char words[100];
-    if (pair->exact)
+    if (m->has_exact)
         limit = fmax(limit, MCV_SPOILT_LIMIT);
-    if (pair->exact && !(sqrt(s->ours_exact) <= exact_allowance(s))) {
-        snprintf(words, sizeof words, "exact_rel_l2 %.3g, at most %.3g; worst", row->exact_rel_l2,
-                 exact_allowance(s) / sqrt(s->exact));
-        explain_element(row, pair, words, s->worst_exact);
-    } else if (!(row->rel_l2 <= limit)) {
-        snprintf(words, sizeof words, "rel_l2 %.3g, at most %.3g; worst", row->rel_l2, limit);
-        explain_element(row, pair, words, s->worst);
+    if (m->has_exact && !(m->exact_l2 <= exact_allowance(m))) {
+        snprintf(words, sizeof words, "exact_rel_l2 %.3g, at most %.3g; worst", m->exact_rel_l2,
+                 exact_allowance(m) / m->exact_norm);
+        explain_element(row, words, &m->worst_exact);
+    } else if (!(m->rel_l2 <= limit)) {
+        snprintf(words, sizeof words, "rel_l2 %.3g, at most %.3g; worst", m->rel_l2, limit);
+        explain_element(row, words, &m->worst[0]);
     }
 }
 
-static void judge(mcv_comparison_row *row, const tensor_pair *pair, double limit) {
-    const element_sums *s = &pair->sums;
-    if (s->not_finite != SIZE_MAX)
-        explain_element(row, pair, "not finite", s->not_finite);
-    else if (!must_be_equal(row->name, pair->golden))
-        judge_distances(row, pair, limit);
-    else if (s->first_unequal != SIZE_MAX)
-        explain_element(row, pair, "must be equal; first unequal", s->first_unequal);
+static void judge(mcv_comparison_row *row, double limit) {
+    const mcv_measures *m = &row->measures;
+    if (m->not_finite.index != SIZE_MAX)
+        explain_element(row, "not finite", &m->not_finite);
+    else if (!must_be_equal(row->name, &row->golden))
+        judge_distances(row, limit);
+    else if (m->first_unequal.index != SIZE_MAX)
+        explain_element(row, "must be equal; first unequal", &m->first_unequal);
     row->pass = row->problem[0] == 0;
 }
 
@@ -194,12 +98,12 @@ static size_t first_slice_of(const mcv_comparison *comparison, const char *name)
     return first.rank ? strtoul(mark + 1, NULL, 10) * (size_t)first.shape[0] : 0;
 }
 
-static void add_all_elements(const mcv_comparison *comparison, const char *name, tensor_pair *pair) {
-    const mcv_tensor *golden = pair->golden;
+static void measure_elements(const mcv_comparison *comparison, const char *name, const mcv_tensor *golden,
+                             mcv_measurement *measurement) {
     size_t count, row_size = 1, first_slice = first_slice_of(comparison, name);
     mcv_tensor_count(golden, &count); /* was checked when the file was opened */
     if (!mcv_padding_applies(&comparison->padding, name, golden, first_slice)) {
-        add_elements(pair, 0, count);
+        mcv_measurement_add(measurement, 0, count);
         return;
     }
     for (int axis = 2; axis < golden->rank; axis++)
@@ -207,7 +111,7 @@ static void add_all_elements(const mcv_comparison *comparison, const char *name,
     for (size_t i = 0; i < (size_t)golden->shape[0]; i++) {
         mcv_row_range rows = mcv_padding_rows(&comparison->padding, name, first_slice, i);
         size_t start = i * (size_t)golden->shape[1];
-        add_elements(pair, (start + rows.begin) * row_size, (start + rows.end) * row_size);
+        mcv_measurement_add(measurement, (start + rows.begin) * row_size, (start + rows.end) * row_size);
     }
 }
 
@@ -233,7 +137,7 @@ static mcv_status add_row(mcv_comparison *comparison, const char *name, mcv_comp
     memcpy(copy, name, size);
     MCV_TRY(MCV_GROW(&comparison->rows, &comparison->capacity, comparison->num_rows + 1));
     *row = &comparison->rows[comparison->num_rows++];
-    **row = (mcv_comparison_row){.name = copy, .max_abs = (double)NAN, .rel_l2 = (double)NAN, .cosine = (double)NAN};
+    **row = (mcv_comparison_row){.name = copy, .measures = mcv_measures_none()};
     return MCV_OK;
 }
 
@@ -259,6 +163,16 @@ static size_t find_tensor(const mcv_safetensors *file, const char *name) {
     return find_exactly(file, other);
 }
 
+static bool find_exact(const mcv_comparison *comparison, const char *name, mcv_tensor *exact) {
+    if (!comparison->exact)
+        return false;
+    size_t index = find_tensor(comparison->exact, name);
+    if (index == mcv_safetensors_count(comparison->exact))
+        return false;
+    *exact = mcv_safetensors_at(comparison->exact, index);
+    return true;
+}
+
 mcv_status mcv_comparison_tensor(void *context, const char *name, const mcv_tensor *ours) {
     mcv_comparison *comparison = context;
     size_t index = find_tensor(comparison->golden, name);
@@ -274,20 +188,14 @@ mcv_status mcv_comparison_tensor(void *context, const char *name, const mcv_tens
     comparison->arrived[index] = true;
 
     mcv_tensor exact;
-    size_t exact_index = comparison->exact ? find_tensor(comparison->exact, row->name) : 0;
-    bool has_exact = comparison->exact && exact_index < mcv_safetensors_count(comparison->exact);
-    if (has_exact)
-        exact = mcv_safetensors_at(comparison->exact, exact_index);
-    tensor_pair pair = {
-        .ours = ours,
-        .golden = &row->golden,
-        .exact = has_exact ? &exact : NULL,
-        .sums = {.worst = SIZE_MAX, .worst_exact = SIZE_MAX, .first_unequal = SIZE_MAX, .not_finite = SIZE_MAX}};
-    if (!are_comparable(row, ours, &row->golden, pair.exact))
+    bool has_exact = find_exact(comparison, row->name, &exact);
+    if (!are_comparable(row, ours, &row->golden, has_exact ? &exact : NULL))
         return MCV_OK;
-    add_all_elements(comparison, row->name, &pair);
-    measure(row, &pair);
-    judge(row, &pair, comparison->limit);
+    mcv_measurement *measurement;
+    MCV_TRY(mcv_measurement_start(&measurement, ours, &row->golden, has_exact ? &exact : NULL));
+    measure_elements(comparison, row->name, &row->golden, measurement);
+    mcv_measurement_finish(measurement, &row->measures);
+    judge(row, comparison->limit);
     return MCV_OK;
 }
 
@@ -378,6 +286,6 @@ const mcv_comparison_row *mcv_comparison_first_failure(const mcv_comparison *com
 size_t mcv_comparison_count(const mcv_comparison *comparison) {
     size_t count = 0;
     for (size_t i = 0; i < comparison->num_rows; i++)
-        count += comparison->rows[i].compared > 0;
+        count += comparison->rows[i].measures.compared > 0;
     return count;
 }

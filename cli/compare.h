@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "cli/measure.h"
 #include "cli/padding.h"
 #include "core/arena.h"
 
@@ -24,10 +25,7 @@ typedef struct mcv_comparison_row {
     const char *name;  /* golden's spelling */
     mcv_tensor golden; /* its data must not be read after the golden file is closed */
     bool is_text;
-    size_t compared;                /* elements, padding left out */
-    double max_abs, rel_l2, cosine; /* NaN where the shapes differ or the tensor is missing */
-    bool has_exact;
-    double exact_rel_l2, golden_exact_rel_l2; /* distance to the FP64 run over its norm: ours, golden's */
+    mcv_measures measures; /* of texts, and where the shapes differ or the tensor is missing: nothing compared */
     bool pass;
     char problem[256]; /* "" or why it fails: numbers, the worst or first unequal element */
 } mcv_comparison_row;
@@ -63,6 +61,12 @@ mcv_status mcv_comparison_finish(mcv_comparison *comparison);
 
 /* The first row that fails, NULL where none does. */
 const mcv_comparison_row *mcv_comparison_first_failure(const mcv_comparison *comparison);
+
+/* Where an element of the flattened tensor lies: an index an axis, in `shape`. As words: "[3, 0, 17]"; returns `text`.
+ */
+mcv_tensor mcv_index_place(const mcv_tensor *tensor, size_t index);
+const char *mcv_index_text(const mcv_tensor *tensor, size_t index, char *text, size_t size);
+
 /* Rows in which at least one element was compared. */
 size_t mcv_comparison_count(const mcv_comparison *comparison);
 

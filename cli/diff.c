@@ -56,16 +56,17 @@ static mcv_status run(const mcv_arguments *arguments) {
     double limit = MCV_REFERENCE_LIMIT;
     mcv_status status;
     MCV_TRY(mcv_option_double(arguments, "limit", 0, (double)INFINITY, &limit));
+    MCV_TRY_GOTO(status, done, mcv_report_open(&report, arguments));
     MCV_TRY_GOTO(status, done, mcv_safetensors_open(arguments->operands[0], &ours));
     MCV_TRY_GOTO(status, done, mcv_safetensors_open(arguments->operands[1], &golden));
     if (exact_path)
         MCV_TRY_GOTO(status, done, mcv_safetensors_open(exact_path, &exact));
     MCV_TRY_GOTO(status, done, compare_all(ours, golden, exact, limit, &comparison));
-    MCV_TRY_GOTO(status, done, mcv_report_start(&report, arguments->json, mcv_option_value(arguments, "junit")));
-    MCV_TRY_GOTO(status, done, mcv_report_case(&report, arguments->operands[0], &comparison));
+    mcv_case_outcome outcome = {.name = arguments->operands[0], .comparison = &comparison};
+    MCV_TRY_GOTO(status, done, mcv_report_case(&report, &outcome));
     status = mcv_report_finish(&report);
 done:
-    mcv_report_free(&report);
+    mcv_report_close(&report);
     mcv_comparison_free(&comparison);
     mcv_safetensors_close(exact);
     mcv_safetensors_close(golden);
@@ -76,7 +77,7 @@ done:
 static const mcv_option OPTIONS[] = {
     {0, "limit", "X", "the most that norm(A - B) / norm(B) may be (default 2e-6)"},
     {0, "exact", "FILE", "an FP64 run: A must be nearer to it than B, as in verify"},
-    {0, "junit", "FILE", "write the results as JUnit's XML, too"},
+    MCV_REPORT_OPTIONS,
     {0},
 };
 

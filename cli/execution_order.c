@@ -6,10 +6,16 @@
 #include <string.h>
 
 /* From the inputs to the outputs; what stands first as a prefix counts. */
-static const char *const PHASES[] = {
-    "prompts",       "temporal_ids", "input_ids",     "attention_mask", "image_bound",
-    "tgt_sizes",     "pixel_values", "vpm",           "resampler",      "llm.model.embed_tokens",
-    "inputs_embeds", "llm",          "generated_ids", "text",
+static const struct {
+    const char *prefix, *stage;
+} PHASES[] = {
+    {"prompts", "inputs"},           {"temporal_ids", "inputs"},
+    {"input_ids", "inputs"},         {"attention_mask", "inputs"},
+    {"image_bound", "inputs"},       {"tgt_sizes", "inputs"},
+    {"pixel_values", "inputs"},      {"vpm", "vision"},
+    {"resampler", "resampler"},      {"llm.model.embed_tokens", "embeddings"},
+    {"inputs_embeds", "embeddings"}, {"llm", "llm"},
+    {"generated_ids", "generation"}, {"text", "generation"},
 };
 
 /* Within a module. Names of different modules share one list where their orders agree. */
@@ -25,8 +31,8 @@ enum { NUM_PHASES = sizeof PHASES / sizeof PHASES[0] };
 
 static int phase_of(const char *name) {
     for (int i = 0; i < NUM_PHASES; i++) {
-        size_t length = strlen(PHASES[i]);
-        if (strncmp(name, PHASES[i], length) == 0 && strchr(".#", name[length])) /* the 0 at the end too */
+        size_t length = strlen(PHASES[i].prefix);
+        if (strncmp(name, PHASES[i].prefix, length) == 0 && strchr(".#", name[length])) /* the 0 at the end too */
             return i;
     }
     return NUM_PHASES;
@@ -76,4 +82,9 @@ int mcv_execution_order(const char *a, const char *b) {
         b++;
     }
     return order;
+}
+
+const char *mcv_stage_of(const char *name) {
+    int phase = phase_of(name);
+    return phase < NUM_PHASES ? PHASES[phase].stage : "other";
 }

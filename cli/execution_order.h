@@ -7,4 +7,8 @@
  * in MiniCPMV.generate and the forward functions below it. */
 int mcv_execution_order(const char *a, const char *b);
 
+/* The stage of the model that makes a tensor: "inputs", "vision", "resampler", "embeddings", "llm", "generation";
+ * "other" for a name that is none of the model's. */
+const char *mcv_stage_of(const char *name);
+
 #endif

@@ -145,10 +145,15 @@ static mcv_status choose_pillow(const verify_options *options, verify_case *veri
     return status;
 }
 
+/* The model's folder; NULL where neither the command line nor the case names one. */
+static const char *model_of(const verify_options *options, const mcv_golden_case *golden_case) {
+    return options->model ? options->model : golden_case->model;
+}
+
 static mcv_status open_case(const verify_options *options, const char *path, verify_case *verified) {
     mcv_golden_case *golden_case = &verified->golden_case;
     MCV_TRY(mcv_golden_case_load(path, golden_case));
-    const char *model = options->model ? options->model : golden_case->model;
+    const char *model = model_of(options, golden_case);
     if (!model)
         return MCV_FAIL(MCV_USAGE, "%s names no model: --model is needed", path);
     MCV_TRY(mcv_safetensors_open(golden_case->golden_path, &verified->golden));
@@ -173,7 +178,10 @@ static mcv_status verify_one(const verify_options *options, const char *path, mc
     for (int i = 0; i < options->num_runs && status == MCV_OK; i++)
         status = run_one(options, &verified, i, &comparison);
     if (status == MCV_OK)
-        status = mcv_report_case(report, verified.golden_case.name, &comparison);
+        status = mcv_report_case(report, &(mcv_case_outcome){.name = verified.golden_case.name,
+                                                             .comparison = &comparison,
+                                                             .golden_case = &verified.golden_case,
+                                                             .model = model_of(options, &verified.golden_case)});
     mcv_comparison_free(&comparison);
     close_case(&verified);
     return status;
@@ -187,7 +195,7 @@ static mcv_status verify_all(const verify_options *options, const mcv_arguments 
         mcv_status status = verify_one(options, arguments->operands[i], report);
         if (status == MCV_OK)
             continue;
-        if (status == MCV_NO_MEMORY || (arguments->num_operands == 1 && !report->json && !report->junit))
+        if (status == MCV_NO_MEMORY || (arguments->num_operands == 1 && report->words_only))
             return status;
         MCV_TRY(mcv_report_error(report, arguments->operands[i], mcv_error_message()));
         worst = worst == MCV_OK ? status : worst;
@@ -195,17 +203,17 @@ static mcv_status verify_all(const verify_options *options, const mcv_arguments 
     mcv_status status = mcv_report_finish(report);
     if (worst == MCV_OK || (status != MCV_OK && status != MCV_DIFFERS))
         return status;
-    return MCV_FAIL(worst, "%zu of %zu cases could not be run", report->not_run, report->cases);
+    return MCV_FAIL(worst, "%zu of %zu cases could not be run", report->summary.not_run, report->summary.cases);
 }
 
 static mcv_status run(const mcv_arguments *arguments) {
     verify_options options;
     mcv_report report;
     MCV_TRY(read_options(arguments, &options));
-    mcv_status status = mcv_report_start(&report, arguments->json, mcv_option_value(arguments, "junit"));
+    mcv_status status = mcv_report_open(&report, arguments);
     if (status == MCV_OK)
         status = verify_all(&options, arguments, &report);
-    mcv_report_free(&report);
+    mcv_report_close(&report);
     return status;
 }
 
@@ -215,7 +223,7 @@ static const mcv_option OPTIONS[] = {
     {0, "expect-bitwise", NULL, "demand equal bits of all runs"},
     {0, "pillow", "VERSION",
      "whose resizing is followed, as 12.1 (default: what made the case, else the newest known)"},
-    {0, "junit", "FILE", "write the results as JUnit's XML, too"},
+    MCV_REPORT_OPTIONS,
     {0},
 };
 

@@ -26,7 +26,7 @@ json() {
 
 plan 20
 expect "equal dumps" 0 '^all equal: 2 comparisons in 1 case$' diff "$work/both" "$work/both"
-expect "a line a tensor" 0 '^vpm +\[1\] +F32 +0.00e\+00 +0.00e\+00 +1.000000000  ok$' diff "$work/both" "$work/both"
+expect "a line a tensor" 0 '^vpm +\[1\] +F32 +0.00e\+00 +0.00e\+00 +0.00e\+00 +1.000000000 +0 +0 +0  - +ok$' diff "$work/both" "$work/both"
 expect "one differs" 1 '^first divergence: .*: llm.lm_head: rel_l2 0.5' diff "$work/head_differs" "$work/both"
 expect "the first is the first in the order of execution" 1 '^first divergence: .*: vpm: ' diff "$work/all_differs" "$work/both"
 expect "a NaN" 1 '^first divergence: .*: llm.lm_head: not finite' diff "$work/nan" "$work/both"

@@ -34,7 +34,7 @@ plan 39
 expect "a case" 0 '^all equal: [0-9]+ comparisons in 1 case$' "${verify[@]}" "$single"
 expect "by its file" 0 '^all equal: ' "${verify[@]}" "$single/case.json"
 expect "a line a tensor, with the distances to the exact run" 0 \
-    '^llm.lm_head +\[1, 1, [0-9]+\] +F32 .* 1\.0+ +[0-9.]+e-[0-9]+ +[0-9.]+e-[0-9]+  ok$' "${verify[@]}" "$single"
+    '^llm.lm_head +\[1, 1, [0-9]+\] +F32 .* 1\.0+ +[0-9]+ +[0-9]+ +[0-9]+ +[0-9.]+e-[0-9]+ +[0-9.]+e-[0-9]+  \[.*golden .* ok$' "${verify[@]}" "$single"
 expect "a batch" 0 '^all equal: ' "${verify[@]}" golden/cases/batch
 expect "several cases" 0 '^all equal: [0-9]+ comparisons in 3 cases$' "${verify[@]}" golden/cases/{single,batch,video-groups}
 result "standard error is empty where all is well" "$("${verify[@]}" "$single" 2>&1 >/dev/null)"

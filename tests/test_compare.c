@@ -103,10 +103,10 @@ Test(compare, numbers_of_a_row) {
     cr_assert_eq(mcv_comparison_finish(&comparison), MCV_OK);
     cr_assert_eq(comparison.num_rows, 1);
     const mcv_comparison_row *row = &comparison.rows[0];
-    cr_expect(row->pass && !row->has_exact && row->compared == 3);
-    cr_expect_eq(row->max_abs, 1);
-    cr_expect_float_eq(row->rel_l2, 0.2, 1e-15);
-    cr_expect_float_eq(row->cosine, 25 / (5 * sqrt(26)), 1e-15);
+    cr_expect(row->pass && !row->measures.has_exact && row->measures.compared == 3);
+    cr_expect_eq(row->measures.max_abs, 1);
+    cr_expect_float_eq(row->measures.rel_l2, 0.2, 1e-15);
+    cr_expect_float_eq(row->measures.cosine, 25 / (5 * sqrt(26)), 1e-15);
     mcv_comparison_free(&comparison);
     mcv_safetensors_close(file);
 }

@@ -91,3 +91,23 @@ Test(execution_order, of_names_that_are_not_known_is_by_letters) {
     cr_expect_eq(mcv_execution_order("", ""), 0);
     cr_expect_neq(mcv_execution_order("", "."), 0);
 }
+
+Test(execution_order, stages) {
+    const char *const names[][2] = {
+        {"prompts", "inputs"},
+        {"pixel_values.0.12", "inputs"},
+        {"vpm", "vision"},
+        {"vpm.encoder.layers.3.mlp.fc1#2", "vision"},
+        {"resampler.attn", "resampler"},
+        {"llm.model.embed_tokens", "embeddings"},
+        {"inputs_embeds", "embeddings"},
+        {"llm.model.layers.7.self_attn", "llm"},
+        {"llm.lm_head", "llm"},
+        {"generated_ids.greedy", "generation"},
+        {"text.greedy", "generation"},
+        {"vpmx", "other"},
+        {"", "other"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        cr_expect_str_eq(mcv_stage_of(names[i][0]), names[i][1], "%s", names[i][0]);
+}

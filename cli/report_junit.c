@@ -1,6 +1,12 @@
-#include "cli/junit.h"
+#include <stdio.h>
 
+#include "cli/report.h"
 #include "core/file.h"
+
+typedef struct junit_report {
+    const char *path; /* "-": standard output */
+    mcv_buffer suites;
+} junit_report;
 
 /* Appends `before`, the text as the value of an XML attribute, and `after`. */
 static mcv_status append_attribute(mcv_buffer *xml, const char *before, const char *text, const char *after) {
@@ -25,41 +31,66 @@ static mcv_status append_test(mcv_buffer *xml, const char *case_name, const char
     return append_attribute(xml, "><failure message=\"", problem, "\"/></testcase>\n");
 }
 
-mcv_status mcv_junit_add_case(mcv_buffer *suites, const char *case_name, const mcv_comparison *comparison) {
+/* The suite of a case. One in which nothing was compared gets a failing test that says so. */
+static mcv_status take_case(void *context, const mcv_case_outcome *outcome) {
+    mcv_buffer *suites = &((junit_report *)context)->suites;
+    const mcv_comparison *comparison = outcome->comparison;
     bool empty = mcv_comparison_count(comparison) == 0;
     size_t failures = empty;
     for (size_t i = 0; i < comparison->num_rows; i++)
         failures += !comparison->rows[i].pass;
-    MCV_TRY(append_attribute(suites, "<testsuite name=\"", case_name, "\""));
+    MCV_TRY(append_attribute(suites, "<testsuite name=\"", outcome->name, "\""));
     MCV_TRY(mcv_buffer_printf(suites, " tests=\"%zu\" failures=\"%zu\">\n", comparison->num_rows + empty, failures));
     for (size_t i = 0; i < comparison->num_rows; i++) {
         const mcv_comparison_row *row = &comparison->rows[i];
-        MCV_TRY(append_test(suites, case_name, row->name, row->pass ? NULL : row->problem));
+        MCV_TRY(append_test(suites, outcome->name, row->name, row->pass ? NULL : row->problem));
     }
     if (empty)
-        MCV_TRY(append_test(suites, case_name, "comparisons", "nothing was compared"));
+        MCV_TRY(append_test(suites, outcome->name, "comparisons", "nothing was compared"));
     return mcv_buffer_append_string(suites, "</testsuite>\n");
 }
 
-mcv_status mcv_junit_add_error(mcv_buffer *suites, const char *case_name, const char *why) {
-    MCV_TRY(append_attribute(suites, "<testsuite name=\"", case_name, "\" tests=\"1\" failures=\"1\">\n"));
-    MCV_TRY(append_test(suites, case_name, "run", why));
+static mcv_status take_error(void *context, const char *case_path, const char *why) {
+    mcv_buffer *suites = &((junit_report *)context)->suites;
+    MCV_TRY(append_attribute(suites, "<testsuite name=\"", case_path, "\" tests=\"1\" failures=\"1\">\n"));
+    MCV_TRY(append_test(suites, case_path, "run", why));
     return mcv_buffer_append_string(suites, "</testsuite>\n");
 }
+
+static const char HEAD[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", TAIL[] = "</testsuites>\n";
 
 static mcv_status write_all(mcv_file_writer *writer, const mcv_buffer *suites) {
-    static const char HEAD[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", TAIL[] = "</testsuites>\n";
     MCV_TRY(mcv_writer_write(writer, HEAD, strlen(HEAD)));
     MCV_TRY(mcv_writer_write(writer, mcv_buffer_text(suites), suites->size));
     return mcv_writer_write(writer, TAIL, strlen(TAIL));
 }
 
-mcv_status mcv_junit_write(const mcv_buffer *suites, const char *path) {
+static mcv_status finish(void *context, const mcv_report_summary *summary) {
+    (void)summary;
+    junit_report *self = context;
+    if (strcmp(self->path, "-") == 0) {
+        printf("%s%s%s", HEAD, mcv_buffer_text(&self->suites), TAIL);
+        return MCV_OK;
+    }
     mcv_file_writer writer;
-    MCV_TRY(mcv_writer_open(&writer, path));
-    mcv_status status = write_all(&writer, suites);
+    MCV_TRY(mcv_writer_open(&writer, self->path));
+    mcv_status status = write_all(&writer, &self->suites);
     if (status == MCV_OK)
         return mcv_writer_commit(&writer);
     mcv_writer_abandon(&writer);
     return status;
+}
+
+static void free_report(void *context) {
+    junit_report *self = context;
+    mcv_buffer_free(&self->suites);
+    free(self);
+}
+
+mcv_status mcv_report_junit(const char *path, mcv_report_sink *sink) {
+    junit_report *self;
+    MCV_TRY(MCV_NEW(&self, 1));
+    self->path = path;
+    *sink = (mcv_report_sink){take_case, take_error, finish, free_report, self};
+    return MCV_OK;
 }
