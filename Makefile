@@ -35,7 +35,7 @@ CFLAGS += $(CFLAGS_$(MODE)) $(if $(findstring gcc,$(CC)),$(if $(filter %san,$(MO
 LDFLAGS += $(CFLAGS_$(MODE))
 
 LIBRARY_FOLDERS := core formats ref video simd blas api
-LIBRARY_SOURCES := $(sort $(foreach folder,$(LIBRARY_FOLDERS),$(shell find $(folder) -name '*.c' 2>/dev/null)))
+LIBRARY_SOURCES := $(sort $(foreach folder,$(LIBRARY_FOLDERS),$(shell find $(folder) -name '*.c' -not -path '*/template/*' 2>/dev/null)))
 LIBRARY_SOURCES := $(filter-out $(if $(LIBAV),video/libav_missing.c,$(LIBAV_SOURCES)),$(LIBRARY_SOURCES))
 CLI_SOURCES := $(sort $(wildcard cli/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/test_*.c))
@@ -60,9 +60,18 @@ help: ## List the targets
 # V=1 shows the whole command lines.
 shown = $(if $(V),,@echo '  $(1) $@';)
 
+# Kernels for an instruction set are compiled for it; everything else for the oldest CPU of the architecture.
+TARGET_FLAGS = $(TARGET_FLAGS_$(word 3,$(subst /, ,$(filter simd/kernels/%,$<))))
+TARGET_FLAGS_avx2 := -mavx2 -mfma -mf16c
+TARGET_FLAGS_avx512 := $(TARGET_FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl
+TARGET_FLAGS_avx512vnni := $(TARGET_FLAGS_avx512) -mavx512vnni
+TARGET_FLAGS_amx := $(TARGET_FLAGS_avx512vnni) -mamx-tile -mamx-int8
+TARGET_FLAGS_dotprod := -march=armv8.2-a+dotprod
+TARGET_FLAGS_i8mm := -march=armv8.2-a+dotprod+i8mm
+
 $(OBJ)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(call shown,CC  )$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call shown,CC  )$(CC) $(CPPFLAGS) $(CFLAGS) $(TARGET_FLAGS) -c -o $@ $<
 
 $(LIBRARY): $(call objects,$(LIBRARY_SOURCES))
 	@rm -f $@
