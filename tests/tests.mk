@@ -107,3 +107,11 @@ compdb: compile_commands.json ## Write compile_commands.json for editors and cla
 tidy: compile_commands.json ## Read the C files with clang-tidy
 	@command -v clang-tidy >/dev/null || tests/install_deps.sh clang-tidy
 	@clang-tidy --quiet -p . --extra-arg=-Wno-unknown-warning-option $(LIBRARY_SOURCES) $(CLI_SOURCES)
+
+# COMPILE and LINK make the program with one source file exchanged, see tests/mutations/plant_faults.sh.
+FAULTS ?= tests/mutations/faults.txt
+.PHONY: mutations
+mutations: $(PROGRAM) ## Plant faults one by one: verify must find each in its module (WORDS='of some')
+	@PROGRAM=$(PROGRAM) COMPILE='$(CC) $(filter-out -MMD -MP,$(CPPFLAGS)) $(CFLAGS) -O1 -w' LINK='$(CC) $(LDFLAGS)' \
+	    OBJECTS='$(call objects,cli/main.c) $(CLI_LIBRARY) $(LIBRARY)' LIBRARIES='$(LDLIBS)' \
+	    tests/mutations/plant_faults.sh $(FAULTS) '$(WORDS)'
