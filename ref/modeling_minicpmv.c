@@ -7,6 +7,8 @@
 #include "ref/answer_text.h"
 #include "ref/utf8.h"
 
+static mcv_status reference_prefill(void *context, const Run *run, const MiniCPMVBatchFeature *data, Prefill *prefill);
+
 /* ---- Loading ------------------------------------------------------------------------------------------------ */
 
 static mcv_status init_vision_module(MiniCPMV *self, const Weights *weights) {
@@ -64,6 +66,7 @@ mcv_status MiniCPMV_from_pretrained(MiniCPMV **model, const char *folder, mcv_po
     *model = NULL;
     MCV_TRY(MCV_NEW(&self, 1));
     self->pool = pool;
+    self->executor = (Executor){self, reference_prefill};
     mcv_status status = load(self, folder);
     if (status != MCV_OK) {
         MiniCPMV_free(self);
@@ -255,17 +258,17 @@ static mcv_status show_inputs(const Run *run, const MiniCPMVBatchFeature *data) 
 
 /* Numbers of the positions that are not masked; 1 for those that are.
  * HF: GenerationMixin.prepare_inputs_for_generation. */
-static void make_position_ids(const MiniCPMVBatchFeature *data, const uint8_t *attention_mask, int64_t *position_ids) {
+static void make_position_ids(const MiniCPMVBatchFeature *data, int64_t *position_ids) {
     for (int64_t row = 0; row < data->batch_size; row++) {
         int64_t position = 0;
         for (int64_t t = row * data->length; t < (row + 1) * data->length; t++)
-            position_ids[t] = attention_mask[t] ? position++ : 1;
+            position_ids[t] = data->attention_mask[t] ? position++ : 1;
     }
 }
 
 /* HF masks every id 0; meant are those of the padding. */
 static mcv_status make_attention_mask(const Run *run, const MiniCPMV *self, const MiniCPMVBatchFeature *data,
-                                      const uint8_t **mask) {
+                                      uint8_t **mask) {
     uint8_t *fixed;
     *mask = data->attention_mask;
     if (!self->fix_token_zero)
@@ -278,26 +281,83 @@ static mcv_status make_attention_mask(const Run *run, const MiniCPMV *self, cons
     return MCV_OK;
 }
 
+/* What the reference keeps behind the prompts. */
+typedef struct ReferenceState {
+    const MiniCPMV *model;
+    DynamicCache cache;
+} ReferenceState;
+
+static mcv_status step(const Run *run, ReferenceState *state, const int32_t *ids, int rows, float *logits) {
+    const Qwen3ForCausalLM *llm = &state->model->llm;
+    Tensor embeds, result;
+    uint8_t *attention_mask;
+    int64_t *position_ids;
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &attention_mask, rows));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &position_ids, rows));
+    for (int i = 0; i < rows; i++) {
+        attention_mask[i] = 1;
+        position_ids[i] = DynamicCache_unmasked(&state->cache, i);
+    }
+    MCV_TRY(Embedding_forward(run, &llm->model.embed_tokens, ids, rows, 1, &embeds));
+    MCV_TRY(Qwen3ForCausalLM_forward(run, llm, &embeds, attention_mask, position_ids, &state->cache, &result));
+    memcpy(logits, result.f32, (size_t)rows * (size_t)llm->vocab_size * sizeof *logits);
+    return MCV_OK;
+}
+
+static mcv_status reference_step(void *context, const int32_t *ids, int rows, float *logits) {
+    ReferenceState *state = context;
+    mcv_arena arena = {0};
+    Run run = {.pool = state->model->pool, .arena = &arena, .tap_suffix = ""};
+    mcv_status status = step(&run, state, ids, rows, logits);
+    mcv_arena_free(&arena);
+    return status;
+}
+
+static mcv_status reference_select_rows(void *context, const int32_t *parents, int rows) {
+    ReferenceState *state = context;
+    return DynamicCache_select_rows(&state->cache, parents, rows);
+}
+
+static mcv_status reference_reset(void *context) {
+    ReferenceState *state = context;
+    return DynamicCache_reset_rows(&state->cache);
+}
+
+static void reference_free(void *context) {
+    ReferenceState *state = context;
+    DynamicCache_free(&state->cache);
+    free(state);
+}
+
+static mcv_status reference_prefill(void *context, const Run *run, const MiniCPMVBatchFeature *data, Prefill *prefill) {
+    const MiniCPMV *self = context;
+    ReferenceState *state;
+    int64_t *position_ids;
+    Tensor inputs_embeds, logits;
+    MCV_TRY(MCV_NEW(&state, 1));
+    state->model = self;
+    prefill->decoder = (GenerationModel){state, self->llm.vocab_size, reference_select_rows, reference_step};
+    prefill->reset = reference_reset;
+    prefill->free = reference_free;
+    MCV_TRY(get_vllm_embedding(run, self, data, &inputs_embeds));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &position_ids, (int64_t)data->batch_size * data->length));
+    make_position_ids(data, position_ids);
+    MCV_TRY(DynamicCache_create(&state->cache, &self->llm, data->batch_size));
+    MCV_TRY(Qwen3ForCausalLM_forward(run, &self->llm, &inputs_embeds, data->attention_mask, position_ids, &state->cache,
+                                     &logits));
+    DynamicCache_end_prompt(&state->cache);
+    memcpy(prefill->logits, logits.f32,
+           (size_t)data->batch_size * (size_t)self->llm.vocab_size * sizeof *prefill->logits);
+    return MCV_OK;
+}
+
 static mcv_status prefill_forward(const Run *run, const MiniCPMV *self, const MiniCPMVBatchFeature *features,
                                   Prefill *prefill) {
     MiniCPMVBatchFeature data = *features;
-    const uint8_t *attention_mask;
-    int64_t *position_ids;
-    Tensor inputs_embeds, logits;
-    MCV_TRY(make_attention_mask(run, self, features, &attention_mask));
-    data.attention_mask = (uint8_t *)(uintptr_t)attention_mask;
+    MCV_TRY(make_attention_mask(run, self, features, &data.attention_mask));
     MCV_TRY(show_inputs(run, &data));
-    MCV_TRY(get_vllm_embedding(run, self, &data, &inputs_embeds));
-    MCV_TRY(MCV_ARENA_NEW(run->arena, &position_ids, (int64_t)data.batch_size * data.length));
-    make_position_ids(&data, attention_mask, position_ids);
-    MCV_TRY(DynamicCache_create(&prefill->cache, &self->llm, data.batch_size));
-    MCV_TRY(Qwen3ForCausalLM_forward(run, &self->llm, &inputs_embeds, attention_mask, position_ids, &prefill->cache,
-                                     &logits));
-    DynamicCache_end_prompt(&prefill->cache);
-    size_t count = (size_t)data.batch_size * (size_t)self->llm.vocab_size;
-    MCV_TRY(MCV_NEW(&prefill->logits, count));
-    memcpy(prefill->logits, logits.f32, count * sizeof *logits.f32);
-    return MCV_OK;
+    MCV_TRY(MCV_NEW(&prefill->logits, (size_t)data.batch_size * (size_t)self->llm.vocab_size));
+    return self->executor.prefill(self->executor.context, run, &data, prefill);
 }
 
 mcv_status MiniCPMV_prefill(const MiniCPMV *self, const MiniCPMVBatchFeature *features, const mcv_observer *observer,
@@ -320,51 +380,17 @@ mcv_status MiniCPMV_prefill(const MiniCPMV *self, const MiniCPMVBatchFeature *fe
 }
 
 void Prefill_free(Prefill *prefill) {
-    DynamicCache_free(&prefill->cache);
+    if (prefill->free)
+        prefill->free(prefill->decoder.context);
     free(prefill->logits);
-    prefill->logits = NULL;
-}
-
-static mcv_status prefill_select_rows(void *context, const int32_t *parents, int rows) {
-    Prefill *prefill = context;
-    return DynamicCache_select_rows(&prefill->cache, parents, rows);
-}
-
-static mcv_status step(const Run *run, Prefill *prefill, const int32_t *ids, int rows, float *logits) {
-    const Qwen3ForCausalLM *llm = &prefill->model->llm;
-    Tensor embeds, result;
-    uint8_t *attention_mask;
-    int64_t *position_ids;
-    MCV_TRY(MCV_ARENA_NEW(run->arena, &attention_mask, rows));
-    MCV_TRY(MCV_ARENA_NEW(run->arena, &position_ids, rows));
-    for (int i = 0; i < rows; i++) {
-        attention_mask[i] = 1;
-        position_ids[i] = DynamicCache_unmasked(&prefill->cache, i);
-    }
-    MCV_TRY(Embedding_forward(run, &llm->model.embed_tokens, ids, rows, 1, &embeds));
-    MCV_TRY(Qwen3ForCausalLM_forward(run, llm, &embeds, attention_mask, position_ids, &prefill->cache, &result));
-    memcpy(logits, result.f32, (size_t)rows * (size_t)llm->vocab_size * sizeof *logits);
-    return MCV_OK;
-}
-
-static mcv_status prefill_step(void *context, const int32_t *ids, int rows, float *logits) {
-    Prefill *prefill = context;
-    mcv_arena arena = {0};
-    Run run = {.pool = prefill->model->pool, .arena = &arena, .tap_suffix = ""};
-    mcv_status status = step(&run, prefill, ids, rows, logits);
-    mcv_arena_free(&arena);
-    return status;
+    *prefill = (Prefill){0};
 }
 
 mcv_status MiniCPMV_generate(Prefill *prefill, const GenerationConfig *config, GenerationStream stream,
                              void *stream_context, TokenIds *sequences) {
-    GenerationModel model = {.context = prefill,
-                             .vocab_size = prefill->model->llm.vocab_size,
-                             .select_rows = prefill_select_rows,
-                             .step = prefill_step};
-    MCV_TRY(DynamicCache_reset_rows(&prefill->cache));
-    return GenerationMixin_generate(&model, prefill->logits, prefill->batch_size, config, stream, stream_context,
-                                    sequences);
+    MCV_TRY(prefill->reset(prefill->decoder.context));
+    return GenerationMixin_generate(&prefill->decoder, prefill->logits, prefill->batch_size, config, stream,
+                                    stream_context, sequences);
 }
 
 GenerationConfig MiniCPMV_generation_config(const MiniCPMV *self) {

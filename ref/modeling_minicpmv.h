@@ -9,7 +9,18 @@
 #include "ref/processing_minicpmv.h"
 #include "ref/resampler.h"
 
-typedef struct MiniCPMV {
+typedef struct MiniCPMV MiniCPMV;
+typedef struct Prefill Prefill;
+
+/* What runs the modules: the reference itself, unless another implementation of them takes its place. */
+typedef struct Executor {
+    void *context;
+    /* Runs the prompts of `data`, whose attention_mask says what is masked, and fills logits, decoder, reset and free
+     * of the prefill. Module outputs go to the run's tap from inputs_embeds' modules on. */
+    mcv_status (*prefill)(void *context, const Run *run, const MiniCPMVBatchFeature *data, Prefill *prefill);
+} Executor;
+
+struct MiniCPMV {
     MiniCPMVConfig config;
     MiniCPMVProcessor processor;
     Qwen3ForCausalLM llm;
@@ -21,7 +32,8 @@ typedef struct MiniCPMV {
     mcv_weights *weights; /* mapped */
     mcv_arena arena;      /* what was copied out of the weights */
     mcv_pool *pool;       /* the caller's; NULL: one thread */
-} MiniCPMV;
+    Executor executor;
+};
 
 /* Opens a folder in HF's layout: config.json, preprocessor_config.json, tokenizer, safetensors. */
 mcv_status MiniCPMV_from_pretrained(MiniCPMV **model, const char *folder, mcv_pool *pool);
@@ -44,12 +56,14 @@ void PreparedBatch_free(PreparedBatch *batch);
 /* ---- Forward ------------------------------------------------------------------------------------------------ */
 
 /* A batch behind its prompts: what decoding starts from, as often as wanted. */
-typedef struct Prefill {
+struct Prefill {
     const MiniCPMV *model;
     int batch_size;
-    DynamicCache cache;
-    float *logits; /* [batch_size, vocab_size] */
-} Prefill;
+    float *logits;                      /* [batch_size, vocab_size] */
+    GenerationModel decoder;            /* its context is the state behind the prompts */
+    mcv_status (*reset)(void *context); /* back to the end of the prompts */
+    void (*free)(void *context);
+};
 
 /* Runs the prompts. The observer's tap, if there is one, sees input_ids, attention_mask, image_bound.I, tgt_sizes.I,
  * pixel_values.I.J, then each module's output in the order of execution. HF: generate(), up to the first new token. */
