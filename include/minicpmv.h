@@ -213,12 +213,15 @@ typedef mcv_status (*mcv_text_fn)(void *context, int row, const char *text, size
 
 /* What a run shows while it goes on. All may be NULL. */
 typedef struct mcv_observer {
-    mcv_tap_fn tap;   /* sees each module's output on the prompts */
-    mcv_text_fn text; /* sees the answers grow; the pieces together are the answers */
-    void *context;    /* for both */
-    int tap_in_parts; /* 1: images go through the encoder and the resampler a few at a time, as without a tap, and the
-                         tap sees the outputs of each part; memory does not grow with their number. 0: all in one piece,
-                         as HF runs them */
+    mcv_tap_fn tap;    /* sees each module's output on the prompts */
+    mcv_text_fn text;  /* sees the answers grow; the pieces together are the answers */
+    void *context;     /* for both */
+    int tap_in_parts;  /* 1: images go through the encoder and the resampler a few at a time, as without a tap, and the
+                          tap sees the outputs of each part; memory does not grow with their number. 0: all in one piece,
+                          as HF runs them */
+    int tap_attention; /* 1: the tap sees "resampler.attn.weights", too: [groups, queries, frames * patches], for each
+                          group of slices how much each query takes of each patch (mean of the heads), frame by frame;
+                          0 at padding. PyTorch's torch.nn.MultiheadAttention returns them as its second value */
 } mcv_observer;
 
 /* Answers batch_size conversations. answers: [batch_size] strings, to be released with mcv_free; where a model writes

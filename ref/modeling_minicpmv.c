@@ -368,6 +368,7 @@ mcv_status MiniCPMV_prefill(const MiniCPMV *self, const MiniCPMVBatchFeature *fe
                .tap = observer->tap,
                .tap_context = observer->context,
                .tap_in_parts = observer->tap_in_parts != 0,
+               .tap_attention = observer->tap_attention != 0,
                .tap_suffix = ""};
     *prefill = (Prefill){.model = self, .batch_size = features->batch_size};
     if (features->length == 0)

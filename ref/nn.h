@@ -33,6 +33,7 @@ typedef struct Run {
     mcv_tap_fn tap;   /* NULL: nobody listens */
     void *tap_context;
     bool tap_in_parts;      /* the tap takes the images' outputs a few groups at a time */
+    bool tap_attention;     /* the tap is shown the resampler's attention weights, too */
     const char *tap_suffix; /* behind each name, "" or "#B" while the encoder runs batch B */
 } Run;
 
@@ -141,6 +142,7 @@ typedef struct AttentionInput {
     const double *const *k_f64, *const *v_f64;
     const int64_t *visible; /* [num_queries]: query i sees the keys before visible[i]; NULL: all */
     double *output;         /* [num_queries, num_heads * head_dim]; 0 where a query sees nothing */
+    double *weights;        /* [num_heads, num_queries, num_keys]: the softmax's output; NULL: not wanted */
 } AttentionInput;
 
 /* count sequences; heads and sequences are spread over the threads. */

@@ -41,6 +41,13 @@ static void softmax(double *scores, size_t keys, size_t visible, double scale) {
     memset(scores + visible, 0, (keys - visible) * sizeof *scores);
 }
 
+/* Row `row` of the weights: what softmax has made of the first `seen` scores, 0 behind. */
+static void copy_weights(const AttentionInput *input, const double *scores, size_t seen, size_t row) {
+    size_t keys = (size_t)input->num_keys;
+    memcpy(input->weights + row * keys, scores, seen * sizeof *scores);
+    memset(input->weights + row * keys + seen, 0, (keys - seen) * sizeof *scores);
+}
+
 /* One query head against packed keys and values. */
 static void attend(const AttentionInput *input, int head, const double *k, const double *v, double *scratch) {
     size_t keys = (size_t)input->num_keys, dim = (size_t)input->head_dim, queries = (size_t)input->num_queries;
@@ -59,6 +66,8 @@ static void attend(const AttentionInput *input, int head, const double *k, const
         matmul_nt(q, dim, rows, k, dim, seen, dim, scores, keys);
         for (size_t i = 0; i < rows; i++)
             softmax(scores + i * keys, seen, input->visible ? (size_t)input->visible[first + i] : keys, input->scale);
+        for (size_t i = 0; input->weights && i < rows; i++)
+            copy_weights(input, scores + i * keys, seen, (size_t)head * queries + first + i);
         matmul_nt(scores, keys, rows, v, keys, dim, seen, context, dim);
         for (size_t i = 0; i < rows; i++)
             memcpy(input->output + (first + i) * stride + offset, context + i * dim, dim * sizeof *context);

@@ -71,11 +71,24 @@ static mcv_status MultiheadAttention_load(MultiheadAttention *self, const Weight
     return MCV_OK;
 }
 
+/* weights: [num_queries, num_keys], the mean of what the heads weigh the keys that are not masked with; 0 at others. */
+static void mean_of_heads(const AttentionInput *input, const bool *masked, int64_t num_keys, double *weights) {
+    int64_t size = input->num_queries * input->num_keys, kept = 0;
+    for (int64_t i = 0; i < input->num_queries * num_keys; i++) {
+        weights[i] = 0;
+        if (masked[i % num_keys])
+            continue;
+        for (int head = 0; head < input->num_heads; head++)
+            weights[i] += input->weights[head * size + kept] / input->num_heads;
+        kept++;
+    }
+}
+
 /* query: [num_queries, embed_dim] (projected); key, value: [num_keys, embed_dim]; masked: [num_keys].
- * context: [num_queries, embed_dim], before out_proj. */
+ * context: [num_queries, embed_dim], before out_proj. weights: [num_queries, num_keys]; NULL: not wanted. */
 static mcv_status MultiheadAttention_context(const Run *run, const MultiheadAttention *self, const Tensor *query,
                                              const Tensor *key, const Tensor *value, const bool *masked,
-                                             double *context) {
+                                             double *context, double *weights) {
     Tensor k, v;
     int64_t num_keys = key->shape[0], kept = 0, dim = self->embed_dim;
     const double **rows;
@@ -98,7 +111,12 @@ static mcv_status MultiheadAttention_context(const Run *run, const MultiheadAtte
                             .v_f64 = rows + num_keys,
                             .output = context};
     input.scale = 1 / sqrt(input.head_dim);
-    return attention_forward(run, &input, 1);
+    if (weights)
+        MCV_TRY(MCV_ARENA_NEW(run->arena, &input.weights, self->num_heads * input.num_queries * kept));
+    MCV_TRY(attention_forward(run, &input, 1));
+    if (weights)
+        mean_of_heads(&input, masked, num_keys, weights);
+    return MCV_OK;
 }
 
 /* ---- Resampler ---------------------------------------------------------------------------------------------- */
@@ -162,6 +180,11 @@ typedef struct GroupKeys {
     bool *masked;      /* [count * length] */
 } GroupKeys;
 
+/* Where patch `patch` of frame `frame` stands among a group's keys. */
+static int64_t key_index(const Resampler *self, int64_t count, int64_t length, int64_t frame, int64_t patch) {
+    return self->batch_infer ? frame * length + patch : patch * count + frame;
+}
+
 static mcv_status group_keys(const Run *run, const Resampler *self, const PosEmbed *pos_embed, const float *x,
                              int64_t length, const ImageSlice *const *slices, const TemporalGroup *group,
                              GroupKeys *keys) {
@@ -179,7 +202,7 @@ static mcv_status group_keys(const Run *run, const Resampler *self, const PosEmb
         if (group->temporal_ids[frame] != -1)
             get_1d_sincos_pos_embed((int)dim, group->temporal_ids[frame], temporal);
         for (int64_t j = 0; j < length; j++) {
-            int64_t at = self->batch_infer ? frame * length + j : j * count + frame;
+            int64_t at = key_index(self, count, length, frame, j);
             const float *value = x + (frame * length + j) * dim;
             double *key = keys->key.f64 + at * dim;
             memcpy(keys->value.f32 + at * dim, value, (size_t)dim * sizeof *value);
@@ -217,6 +240,48 @@ static mcv_status show_attn(const Run *run, const Resampler *self, const Tensor 
     return status;
 }
 
+/* What a tap is shown of the attention; see mcv_observer. NULL weights: nothing is. */
+typedef struct ShownWeights {
+    float *weights;     /* [num_groups, num_queries, frames * length] */
+    int64_t frames;     /* of the largest group */
+    double *of_a_group; /* [num_queries, its frames * length], in the order of its keys */
+} ShownWeights;
+
+static mcv_status ShownWeights_create(const Run *run, const Resampler *self, const TemporalGroup *groups,
+                                      int num_groups, int64_t length, ShownWeights *shown) {
+    *shown = (ShownWeights){.frames = 1};
+    if (!run->tap || !run->tap_attention)
+        return MCV_OK;
+    for (int g = 0; g < num_groups; g++)
+        shown->frames = groups[g].count > shown->frames ? groups[g].count : shown->frames;
+    Tensor shape = {.rank = 3, .shape = {num_groups, self->num_queries, shown->frames * length}}, weights;
+    MCV_TRY(Tensor_like_f32(run, &shape, shape.shape[2], &weights));
+    memset(weights.f32, 0, (size_t)(Tensor_rows(&weights) * shape.shape[2]) * sizeof *weights.f32);
+    shown->weights = weights.f32;
+    return MCV_ARENA_NEW(run->arena, &shown->of_a_group, self->num_queries * shape.shape[2]);
+}
+
+/* Takes those of a group, frame by frame. */
+static void ShownWeights_put(const ShownWeights *shown, const Resampler *self, int group, int64_t count,
+                             int64_t length) {
+    float *weights = shown->weights + group * self->num_queries * shown->frames * length;
+    for (int64_t q = 0; q < self->num_queries; q++)
+        for (int64_t i = 0; i < count * length; i++)
+            weights[q * shown->frames * length + i] =
+                (float)shown->of_a_group[q * count * length + key_index(self, count, length, i / length, i % length)];
+}
+
+static mcv_status ShownWeights_show(const Run *run, const Resampler *self, const ShownWeights *shown, int num_groups,
+                                    int64_t length) {
+    char name[NAME_SIZE + 8];
+    Tensor weights = {
+        .rank = 3, .shape = {num_groups, self->num_queries, shown->frames * length}, .f32 = shown->weights};
+    if (!shown->weights)
+        return MCV_OK;
+    snprintf(name, sizeof name, "%s.weights", self->attn.name);
+    return Run_output(run, name, &weights);
+}
+
 /* How far the grids reach. */
 static int largest_side(const ImageSlice *const *slices, int64_t count) {
     int side = 1;
@@ -233,6 +298,7 @@ mcv_status Resampler_forward(const Run *run, const Resampler *self, const Tensor
     Tensor shape = {.rank = 3, .shape = {num_groups, queries, dim}};
     Tensor projected = *x, normed, q, context, attended, post;
     PosEmbed pos_embed;
+    ShownWeights shown;
     MCV_TRY(Tensor_like_f32(run, &shape, dim, output));
     mcv_arena_mark mark = mcv_arena_save(run->arena);
 
@@ -243,6 +309,7 @@ mcv_status Resampler_forward(const Run *run, const Resampler *self, const Tensor
         MCV_TRY(Linear_forward(run, &self->kv_proj, x, &projected));
     MCV_TRY(LayerNorm_forward(run, &self->ln_kv, &projected, &normed));
     MCV_TRY(project_query(run, self, &q));
+    MCV_TRY(ShownWeights_create(run, self, groups, num_groups, length, &shown));
 
     MCV_TRY(Tensor_like_f64(run, &shape, dim, &context));
     for (int g = 0; g < num_groups; g++) {
@@ -251,12 +318,15 @@ mcv_status Resampler_forward(const Run *run, const Resampler *self, const Tensor
         MCV_TRY(group_keys(run, self, &pos_embed, normed.f32 + start * length * dim, length, slices + start, &groups[g],
                            &keys));
         MCV_TRY(MultiheadAttention_context(run, &self->attn, &q, &keys.key, &keys.value, keys.masked,
-                                           context.f64 + g * queries * dim));
+                                           context.f64 + g * queries * dim, shown.of_a_group));
+        if (shown.weights)
+            ShownWeights_put(&shown, self, g, groups[g].count, length);
         mcv_arena_restore(run->arena, group_mark);
         start += groups[g].count;
     }
     MCV_TRY(Linear_forward(run, &self->attn.out_proj, &context, &attended));
     MCV_TRY(show_attn(run, self, &attended));
+    MCV_TRY(ShownWeights_show(run, self, &shown, num_groups, length));
 
     MCV_TRY(LayerNorm_forward(run, &self->ln_post, &attended, &post));
     Tensor result;

@@ -135,6 +135,60 @@ Test(minicpmv, a_tap_sees_the_modules_and_can_stop_the_run) {
     mcv_model_close(model);
 }
 
+typedef struct SeenWeights {
+    int times;
+    int64_t shape[3];
+    double smallest_sum, largest_sum; /* of a query's weights */
+} SeenWeights;
+
+static mcv_status weigh(void *context, const char *name, const mcv_tensor *output) {
+    SeenWeights *seen = context;
+    if (strcmp(name, "resampler.attn.weights") != 0)
+        return MCV_OK;
+    cr_assert(output->dtype == MCV_F32 && output->rank == 3);
+    *seen = (SeenWeights){.times = seen->times + 1, .smallest_sum = 2};
+    memcpy(seen->shape, output->shape, sizeof seen->shape);
+    const float *weights = output->data;
+    for (int64_t row = 0; row < seen->shape[0] * seen->shape[1]; row++) {
+        double sum = 0;
+        for (int64_t i = 0; i < seen->shape[2]; i++)
+            sum += (double)weights[row * seen->shape[2] + i];
+        seen->smallest_sum = sum < seen->smallest_sum ? sum : seen->smallest_sum;
+        seen->largest_sum = sum > seen->largest_sum ? sum : seen->largest_sum;
+    }
+    return MCV_OK;
+}
+
+Test(minicpmv, a_tap_sees_the_attention_of_the_resampler_where_it_asks) {
+    mcv_model *model = open_model(2);
+    mcv_image images[2];
+    cr_assert_eq(mcv_image_load("golden/images/frame00.png", &images[0]), MCV_OK, "%s", mcv_error_message());
+    cr_assert_eq(mcv_image_load("golden/images/tiny.png", &images[1]), MCV_OK, "%s", mcv_error_message());
+    mcv_part parts[] = {{.image = &images[0]}, {.image = &images[1]}, {.text = "Which?"}};
+    mcv_message message = {"user", parts, 3};
+    mcv_conversation conversation = {.messages = &message, .num_messages = 1};
+    mcv_prompt_options options = mcv_prompt_options_default();
+    options.max_slice_nums = 1;
+    SeenWeights seen = {0};
+    mcv_observer observer = {.tap = weigh, .context = &seen};
+    float *logits, *watched;
+    int vocab_size;
+    cr_assert_eq(mcv_logits(model, &conversation, 1, &options, &observer, &logits, &vocab_size), MCV_OK);
+    cr_expect_eq(seen.times, 0);
+    observer.tap_attention = 1;
+    cr_assert_eq(mcv_logits(model, &conversation, 1, &options, &observer, &watched, &vocab_size), MCV_OK);
+    cr_expect_eq(seen.times, 1);
+    cr_expect_eq(seen.shape[0], 2, "a group an image");
+    cr_expect(seen.smallest_sum > 1 - 1e-6 && seen.largest_sum < 1 + 1e-6, "%g to %g", seen.smallest_sum,
+              seen.largest_sum);
+    cr_expect_arr_eq(logits, watched, (size_t)vocab_size * sizeof *logits);
+    mcv_free(logits);
+    mcv_free(watched);
+    mcv_image_free(&images[0]);
+    mcv_image_free(&images[1]);
+    mcv_model_close(model);
+}
+
 /* Frames are encoded a few groups at a time unless a tap is to see them all together. The model's encoder batches hold
  * two slices, and one frame is of another size, so that the others are padded. */
 Test(minicpmv, frames_give_the_same_bits_in_one_piece_and_group_by_group) {
