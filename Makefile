@@ -38,6 +38,8 @@ LIBRARY_FOLDERS := core formats ref video simd blas api
 LIBRARY_SOURCES := $(sort $(foreach folder,$(LIBRARY_FOLDERS),$(shell find $(folder) -name '*.c' -not -path '*/template/*' 2>/dev/null)))
 LIBRARY_SOURCES := $(filter-out $(if $(LIBAV),video/libav_missing.c,$(LIBAV_SOURCES)),$(LIBRARY_SOURCES))
 CLI_SOURCES := $(sort $(wildcard cli/*.c))
+# Text that is part of the program, as C strings.
+CLI_TEXTS := $(BUILD)/default_tolerances.c
 TEST_SOURCES := $(sort $(wildcard tests/test_*.c))
 BENCH_SOURCES := $(sort $(wildcard bench/bench_*.c))
 
@@ -77,8 +79,16 @@ $(LIBRARY): $(call objects,$(LIBRARY_SOURCES))
 	@rm -f $@
 	$(call shown,AR  )$(AR) rcs $@ $^
 
+$(BUILD)/default_tolerances.c: cli/tolerances.txt Makefile
+	@mkdir -p $(@D)
+	@{ echo 'extern const char mcv_default_tolerances[];'; echo 'const char mcv_default_tolerances[] ='; \
+	   sed 's/[\\"]/\\&/g; s/.*/    "&\\n"/' $<; echo '    ;'; } >$@
+
+$(BUILD)/%.o: $(BUILD)/%.c
+	$(call shown,CC  )$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
 # All of the program but main(), for the tests.
-$(CLI_LIBRARY): $(call objects,$(filter-out cli/main.c,$(CLI_SOURCES)))
+$(CLI_LIBRARY): $(call objects,$(filter-out cli/main.c,$(CLI_SOURCES))) $(CLI_TEXTS:.c=.o)
 	@rm -f $@
 	$(call shown,AR  )$(AR) rcs $@ $^
 

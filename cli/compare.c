@@ -5,6 +5,7 @@
 
 #include "cli/execution_order.h"
 #include "cli/json_lines.h"
+#include "core/file.h"
 
 mcv_tensor mcv_index_place(const mcv_tensor *tensor, size_t index) {
     mcv_tensor place = {.rank = tensor->rank};
@@ -28,12 +29,27 @@ static void explain_element(mcv_comparison_row *row, const char *words, const mc
              mcv_index_text(&row->golden, element->index, place, sizeof place), element->ours, element->golden, exact);
 }
 
+/* Whether two shapes are the same once dimensions of size 1 are left out. */
+static bool is_same_but_for_ones(const mcv_tensor *a, const mcv_tensor *b) {
+    int i = 0, j = 0;
+    for (;; i++, j++) {
+        while (i < a->rank && a->shape[i] == 1)
+            i++;
+        while (j < b->rank && b->shape[j] == 1)
+            j++;
+        if (i == a->rank || j == b->rank)
+            return i == a->rank && j == b->rank;
+        if (a->shape[i] != b->shape[j])
+            return false;
+    }
+}
+
 /* Where two tensors cannot be compared element by element; the problem goes into the row. */
-static bool are_comparable(mcv_comparison_row *row, const mcv_tensor *ours, const mcv_tensor *golden,
+static bool are_comparable(mcv_comparison_row *row, bool loose_shapes, const mcv_tensor *ours, const mcv_tensor *golden,
                            const mcv_tensor *exact) {
     char our_shape[128], golden_shape[128];
     mcv_tensor_shape_text(golden, golden_shape, sizeof golden_shape);
-    if (!mcv_tensor_same_shape(ours, golden))
+    if (!(loose_shapes ? is_same_but_for_ones(ours, golden) : mcv_tensor_same_shape(ours, golden)))
         snprintf(row->problem, sizeof row->problem, "shape %s, golden %s",
                  mcv_tensor_shape_text(ours, our_shape, sizeof our_shape), golden_shape);
     else if (mcv_dtype_is_float(ours->dtype) != mcv_dtype_is_float(golden->dtype))
@@ -45,40 +61,64 @@ static bool are_comparable(mcv_comparison_row *row, const mcv_tensor *ours, cons
     return row->problem[0] == 0;
 }
 
-static bool must_be_equal(const char *name, const mcv_tensor *golden) {
-    return !mcv_dtype_is_float(golden->dtype) || strncmp(name, "pixel_values.", strlen("pixel_values.")) == 0;
-}
+/* ---- Judging ----------------------------------------------------------------------------------------------------- */
 
-/* How far from exact arithmetic a tensor may be: half as far as golden is, or what the nearest FP32 tensor is. */
-static double exact_allowance(const mcv_measures *m) {
-    return fmax(0.5 * m->golden_exact_l2, 1.05 * m->rounded_exact_l2);
-}
-
-static void judge_distances(mcv_comparison_row *row, double limit) {
-    const mcv_measures *m = &row->measures;
+/* "KEY 0.1, at most 0.01; worst at ..." where a limit does not hold. False for the rest to be left alone. */
+static bool holds_limit(mcv_comparison_row *row, const char *key, double found, double limit,
+                        const mcv_element *worst) {
     char words[100];
-    if (m->has_exact)
-        limit = fmax(limit, MCV_SPOILT_LIMIT);
-    if (m->has_exact && !(m->exact_l2 <= exact_allowance(m))) {
-        snprintf(words, sizeof words, "exact_rel_l2 %.3g, at most %.3g; worst", m->exact_rel_l2,
-                 exact_allowance(m) / m->exact_norm);
-        explain_element(row, words, &m->worst_exact);
-    } else if (!(m->rel_l2 <= limit)) {
-        snprintf(words, sizeof words, "rel_l2 %.3g, at most %.3g; worst", m->rel_l2, limit);
-        explain_element(row, words, &m->worst[0]);
+    if (found <= limit)
+        return true;
+    snprintf(words, sizeof words, "%s %.3g, at most %.3g; worst", key, found, limit);
+    explain_element(row, words, worst);
+    return false;
+}
+
+/* Near enough to the FP64 run: within a share of golden's own distance, or as near as FP32 can be. */
+static bool holds_exact(mcv_comparison_row *row, const mcv_tolerance *tolerance) {
+    const mcv_measures *m = &row->measures;
+    double allowance = fmax(tolerance->exact * m->golden_exact_l2, 1.05 * m->rounded_exact_l2);
+    if (!m->has_exact || isinf(tolerance->exact) || m->exact_l2 <= allowance)
+        return true;
+    return holds_limit(row, "exact_rel_l2", m->exact_rel_l2, allowance / m->exact_norm, &m->worst_exact);
+}
+
+static double ulps(uint64_t distance) {
+    return (double)distance;
+}
+
+/* Says what does not hold first. */
+static void judge_distances(mcv_comparison_row *row, const mcv_tolerance *tolerance) {
+    const mcv_measures *m = &row->measures;
+    const mcv_element *worst = &m->worst[0];
+    double rel_l2 = tolerance->rel_l2;
+    if (m->has_exact && isfinite(tolerance->rel_l2_beside_exact))
+        rel_l2 = fmax(rel_l2, tolerance->rel_l2_beside_exact);
+    if (holds_exact(row, tolerance) && holds_limit(row, "rel_l2", m->rel_l2, rel_l2, worst) &&
+        holds_limit(row, "max_abs", m->max_abs, tolerance->max_abs, worst) &&
+        holds_limit(row, "max_rel", m->max_rel, tolerance->max_rel, worst) &&
+        holds_limit(row, "ulp_max", ulps(m->ulps.largest), tolerance->ulp_max, worst) &&
+        holds_limit(row, "ulp_p99", ulps(mcv_ulp_quantile(&m->ulps, 0.99)), tolerance->ulp_p99, worst) &&
+        !(m->cosine >= tolerance->cosine)) {
+        char words[100];
+        snprintf(words, sizeof words, "cosine %.9f, at least %.9f; worst", m->cosine, tolerance->cosine);
+        explain_element(row, words, worst);
     }
 }
 
-static void judge(mcv_comparison_row *row, double limit) {
+static void judge(mcv_comparison_row *row, const mcv_tolerance *tolerance) {
     const mcv_measures *m = &row->measures;
+    bool equal = tolerance->equal || !mcv_dtype_is_float(row->golden.dtype);
     if (m->not_finite.index != SIZE_MAX)
         explain_element(row, "not finite", &m->not_finite);
-    else if (!must_be_equal(row->name, &row->golden))
-        judge_distances(row, limit);
-    else if (m->first_unequal.index != SIZE_MAX)
+    else if (equal && !tolerance->shown && m->first_unequal.index != SIZE_MAX)
         explain_element(row, "must be equal; first unequal", &m->first_unequal);
+    else if (!equal && !tolerance->shown)
+        judge_distances(row, tolerance);
     row->pass = row->problem[0] == 0;
 }
+
+/* ---- Measuring --------------------------------------------------------------------------------------------------- */
 
 /* The slice that index 0 of a tensor's first axis is: the encoder's batches are of one size, the last may be smaller.
  */
@@ -90,20 +130,49 @@ static size_t first_slice_of(const mcv_comparison *comparison, const char *name)
         return 0;
     int length = (int)(mark - name);
     snprintf(first_name, sizeof first_name, "%.*s#0", length, name);
-    if (!mcv_safetensors_find(comparison->golden, first_name, &first)) {
+    if (!mcv_dump_find(comparison->of.golden, first_name, &first)) {
         first_name[length] = 0;
-        if (!mcv_safetensors_find(comparison->golden, first_name, &first))
+        if (!mcv_dump_find(comparison->of.golden, first_name, &first))
             return 0;
     }
     return first.rank ? strtoul(mark + 1, NULL, 10) * (size_t)first.shape[0] : 0;
 }
 
-static void measure_elements(const mcv_comparison *comparison, const char *name, const mcv_tensor *golden,
-                             mcv_measurement *measurement) {
+/* Two or three tensors that are being compared. */
+typedef struct tensor_pair {
+    const mcv_comparison *comparison;
+    const mcv_tensor *ours, *golden, *exact; /* exact may be NULL */
+    mcv_measurement *measurement;
+} tensor_pair;
+
+/* Gives back the memory of elements of a mapped tensor. */
+static void forget(const mcv_tensor *tensor, size_t begin, size_t end) {
+    size_t bits = mcv_dtype_bits(tensor->dtype);
+    mcv_file_forget((const char *)tensor->data + begin * bits / 8, (end - begin) * bits / 8);
+}
+
+/* Elements [begin, end), so few at a time that little memory is held. */
+static void measure_range(const tensor_pair *pair, size_t begin, size_t end) {
+    static const size_t PIECE = (size_t)1 << 20;
+    for (size_t stop; begin < end; begin = stop) {
+        stop = end - begin < PIECE ? end : begin + PIECE;
+        mcv_measurement_add(pair->measurement, begin, stop);
+        forget(pair->golden, begin, stop);
+        if (pair->exact)
+            forget(pair->exact, begin, stop);
+        if (pair->comparison->of.ours_is_mapped)
+            forget(pair->ours, begin, stop);
+    }
+}
+
+/* All but what is padding. */
+static void measure_elements(const tensor_pair *pair, const char *name) {
+    const mcv_comparison *comparison = pair->comparison;
+    const mcv_tensor *golden = pair->golden;
     size_t count, row_size = 1, first_slice = first_slice_of(comparison, name);
     mcv_tensor_count(golden, &count); /* was checked when the file was opened */
     if (!mcv_padding_applies(&comparison->padding, name, golden, first_slice)) {
-        mcv_measurement_add(measurement, 0, count);
+        measure_range(pair, 0, count);
         return;
     }
     for (int axis = 2; axis < golden->rank; axis++)
@@ -111,15 +180,16 @@ static void measure_elements(const mcv_comparison *comparison, const char *name,
     for (size_t i = 0; i < (size_t)golden->shape[0]; i++) {
         mcv_row_range rows = mcv_padding_rows(&comparison->padding, name, first_slice, i);
         size_t start = i * (size_t)golden->shape[1];
-        mcv_measurement_add(measurement, (start + rows.begin) * row_size, (start + rows.end) * row_size);
+        measure_range(pair, (start + rows.begin) * row_size, (start + rows.end) * row_size);
     }
 }
 
-mcv_status mcv_comparison_start(mcv_comparison *comparison, const mcv_safetensors *golden, const mcv_safetensors *exact,
-                                double limit) {
-    *comparison = (mcv_comparison){.golden = golden, .exact = exact, .limit = limit};
-    MCV_TRY(MCV_NEW(&comparison->arrived, mcv_safetensors_count(golden)));
-    return mcv_padding_load(&comparison->padding, golden);
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
+
+mcv_status mcv_comparison_start(mcv_comparison *comparison, const mcv_comparison_options *options) {
+    *comparison = (mcv_comparison){.of = *options};
+    MCV_TRY(MCV_NEW(&comparison->arrived, mcv_dump_count(options->golden)));
+    return mcv_padding_load(&comparison->padding, options->golden);
 }
 
 void mcv_comparison_free(mcv_comparison *comparison) {
@@ -141,18 +211,18 @@ static mcv_status add_row(mcv_comparison *comparison, const char *name, mcv_comp
     return MCV_OK;
 }
 
-static size_t find_exactly(const mcv_safetensors *file, const char *name) {
-    size_t count = mcv_safetensors_count(file), i = 0;
-    while (i < count && strcmp(mcv_safetensors_name(file, i), name) != 0)
+static size_t find_exactly(const mcv_dump *file, const char *name) {
+    size_t count = mcv_dump_count(file), i = 0;
+    while (i < count && strcmp(mcv_dump_name(file, i), name) != 0)
         i++;
     return i;
 }
 
 /* The index of a tensor, or the count of all where there is none. The first encoder batch goes by two names, "vpm.x"
  * and "vpm.x#0". */
-static size_t find_tensor(const mcv_safetensors *file, const char *name) {
+static size_t find_tensor(const mcv_dump *file, const char *name) {
     size_t i = find_exactly(file, name);
-    if (i < mcv_safetensors_count(file))
+    if (i < mcv_dump_count(file))
         return i;
     char other[256];
     const char *mark = strchr(name, '#');
@@ -164,39 +234,47 @@ static size_t find_tensor(const mcv_safetensors *file, const char *name) {
 }
 
 static bool find_exact(const mcv_comparison *comparison, const char *name, mcv_tensor *exact) {
-    if (!comparison->exact)
+    if (!comparison->of.exact)
         return false;
-    size_t index = find_tensor(comparison->exact, name);
-    if (index == mcv_safetensors_count(comparison->exact))
+    size_t index = find_tensor(comparison->of.exact, name);
+    if (index == mcv_dump_count(comparison->of.exact))
         return false;
-    *exact = mcv_safetensors_at(comparison->exact, index);
+    *exact = mcv_dump_at(comparison->of.exact, index);
     return true;
+}
+
+static mcv_status measure_row(mcv_comparison *comparison, mcv_comparison_row *row, const mcv_tensor *ours) {
+    mcv_tensor exact;
+    bool has_exact = find_exact(comparison, row->name, &exact);
+    tensor_pair pair = {comparison, ours, &row->golden, has_exact ? &exact : NULL, NULL};
+    if (!are_comparable(row, comparison->of.loose_shapes, ours, &row->golden, pair.exact))
+        return MCV_OK;
+    const mcv_tolerance *tolerance;
+    MCV_TRY(mcv_tolerances_find(comparison->of.tolerances, row->name, &tolerance));
+    MCV_TRY(mcv_measurement_start(&pair.measurement, ours, &row->golden, pair.exact));
+    measure_elements(&pair, row->name);
+    mcv_measurement_finish(pair.measurement, &row->measures);
+    judge(row, tolerance);
+    return MCV_OK;
 }
 
 mcv_status mcv_comparison_tensor(void *context, const char *name, const mcv_tensor *ours) {
     mcv_comparison *comparison = context;
-    size_t index = find_tensor(comparison->golden, name);
-    if (index == mcv_safetensors_count(comparison->golden))
+    size_t index = find_tensor(comparison->of.golden, name);
+    if (index == mcv_dump_count(comparison->of.golden))
         return MCV_OK;
+    const char *golden_name = mcv_dump_name(comparison->of.golden, index);
     mcv_comparison_row *row;
-    MCV_TRY(add_row(comparison, mcv_safetensors_name(comparison->golden, index), &row));
-    row->golden = mcv_safetensors_at(comparison->golden, index);
+    if (!mcv_selection_takes(comparison->of.selection, golden_name))
+        return MCV_OK;
+    MCV_TRY(add_row(comparison, golden_name, &row));
+    row->golden = mcv_dump_at(comparison->of.golden, index);
     if (comparison->arrived[index]) {
         snprintf(row->problem, sizeof row->problem, "made twice");
         return MCV_OK;
     }
     comparison->arrived[index] = true;
-
-    mcv_tensor exact;
-    bool has_exact = find_exact(comparison, row->name, &exact);
-    if (!are_comparable(row, ours, &row->golden, has_exact ? &exact : NULL))
-        return MCV_OK;
-    mcv_measurement *measurement;
-    MCV_TRY(mcv_measurement_start(&measurement, ours, &row->golden, has_exact ? &exact : NULL));
-    measure_elements(comparison, row->name, &row->golden, measurement);
-    mcv_measurement_finish(measurement, &row->measures);
-    judge(row, comparison->limit);
-    return MCV_OK;
+    return measure_row(comparison, row, ours);
 }
 
 /* Up to 60 bytes of JSON text from byte `start` on, cut between characters. */
@@ -225,13 +303,17 @@ static void explain_text(mcv_comparison_row *row, const char *ours, const char *
 
 mcv_status mcv_comparison_json(mcv_comparison *comparison, const char *name, const json_t *ours, const char *golden) {
     mcv_comparison_row *row;
+    const mcv_tolerance *tolerance;
+    json_t *expected;
+    if (!mcv_selection_takes(comparison->of.selection, name))
+        return MCV_OK;
+    MCV_TRY(mcv_tolerances_find(comparison->of.tolerances, name, &tolerance));
     MCV_TRY(add_row(comparison, name, &row));
     row->is_text = true;
-    json_t *expected;
     mcv_status status = mcv_json_read_text(golden, strlen(golden), name, &expected);
     if (status != MCV_OK)
         return mcv_fail_context(status, "metadata");
-    row->pass = json_equal(ours, expected);
+    row->pass = tolerance->shown || json_equal(ours, expected);
     char *our_text = json_dumps(ours, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
     char *golden_text = json_dumps(expected, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
     if (!row->pass && our_text && golden_text)
@@ -244,9 +326,9 @@ mcv_status mcv_comparison_json(mcv_comparison *comparison, const char *name, con
 
 mcv_status mcv_comparison_reject(mcv_comparison *comparison, const char *name, const char *problem) {
     mcv_comparison_row *row = NULL;
-    size_t index = find_tensor(comparison->golden, name);
-    if (index < mcv_safetensors_count(comparison->golden))
-        name = mcv_safetensors_name(comparison->golden, index);
+    size_t index = find_tensor(comparison->of.golden, name);
+    if (index < mcv_dump_count(comparison->of.golden))
+        name = mcv_dump_name(comparison->of.golden, index);
     for (size_t i = 0; i < comparison->num_rows && !row; i++)
         if (strcmp(comparison->rows[i].name, name) == 0)
             row = &comparison->rows[i];
@@ -262,17 +344,34 @@ static int compare_rows(const void *a, const void *b) {
     return mcv_execution_order(((const mcv_comparison_row *)a)->name, ((const mcv_comparison_row *)b)->name);
 }
 
-mcv_status mcv_comparison_finish(mcv_comparison *comparison) {
-    for (size_t i = 0; i < mcv_safetensors_count(comparison->golden); i++) {
-        if (comparison->arrived[i])
-            continue;
-        mcv_comparison_row *row;
-        MCV_TRY(add_row(comparison, mcv_safetensors_name(comparison->golden, i), &row));
-        row->golden = mcv_safetensors_at(comparison->golden, i);
-        snprintf(row->problem, sizeof row->problem, "missing");
-    }
+/* Whether a golden tensor is still to come. */
+static bool is_missing(const mcv_comparison *comparison, size_t index) {
+    return !comparison->arrived[index] &&
+           mcv_selection_takes(comparison->of.selection, mcv_dump_name(comparison->of.golden, index));
+}
+
+bool mcv_comparison_is_complete(const mcv_comparison *comparison) {
+    for (size_t i = 0; i < mcv_dump_count(comparison->of.golden); i++)
+        if (is_missing(comparison, i))
+            return false;
+    return true;
+}
+
+void mcv_comparison_sort(mcv_comparison *comparison) {
     if (comparison->num_rows > 0) /* qsort takes no NULL */
         qsort(comparison->rows, comparison->num_rows, sizeof *comparison->rows, compare_rows);
+}
+
+mcv_status mcv_comparison_finish(mcv_comparison *comparison) {
+    for (size_t i = 0; i < mcv_dump_count(comparison->of.golden) && !comparison->of.common_only; i++) {
+        mcv_comparison_row *row;
+        if (!is_missing(comparison, i))
+            continue;
+        MCV_TRY(add_row(comparison, mcv_dump_name(comparison->of.golden, i), &row));
+        row->golden = mcv_dump_at(comparison->of.golden, i);
+        snprintf(row->problem, sizeof row->problem, "missing");
+    }
+    mcv_comparison_sort(comparison);
     return MCV_OK;
 }
 
@@ -285,7 +384,8 @@ const mcv_comparison_row *mcv_comparison_first_failure(const mcv_comparison *com
 
 size_t mcv_comparison_count(const mcv_comparison *comparison) {
     size_t count = 0;
+    bool texts_count = mcv_selection_is_partial(comparison->of.selection);
     for (size_t i = 0; i < comparison->num_rows; i++)
-        count += comparison->rows[i].measures.compared > 0;
+        count += comparison->rows[i].measures.compared > 0 || (texts_count && comparison->rows[i].is_text);
     return count;
 }

@@ -1,11 +1,8 @@
 /* Compares the tensors of a run, one by one as they arrive, with those of a golden file.
  *
- * Integers and pixel values must be equal. Of other tensors norm(ours - golden) / norm(golden) has a limit. Where an
- * FP64 run is known ("exact"), it is the distance to that run which must be at most half of golden's own, or what
- * rounding to FP32 costs (with 5% of room). A wider limit on the distance to golden stays, because a golden file that
- * was spoilt would widen its
- * own allowance. A NaN, an infinity, a shape that differs, a golden tensor that never arrives, and zero comparisons
- * fail. Rows of padded positions are passed over. */
+ * What is demanded of each tensor says a table of tolerances. Integers must be equal unless the table only shows them.
+ * A NaN, an infinity, a shape that differs, a golden tensor that never arrives, and zero comparisons fail whatever the
+ * table says. Rows of padded positions are passed over. */
 #ifndef MCV_CLI_COMPARE_H
 #define MCV_CLI_COMPARE_H
 
@@ -13,12 +10,9 @@
 
 #include "cli/measure.h"
 #include "cli/padding.h"
+#include "cli/selection.h"
+#include "cli/tolerances.h"
 #include "core/arena.h"
-
-/* The limits of norm(ours - golden) / norm(golden) for FP32. */
-#define MCV_REFERENCE_LIMIT 2e-6
-/* The same where an FP64 run is known, which is the stricter judge of all but spoilt files. */
-#define MCV_SPOILT_LIMIT 1e-5
 
 /* What was found for one golden tensor, or for one text. */
 typedef struct mcv_comparison_row {
@@ -30,9 +24,18 @@ typedef struct mcv_comparison_row {
     char problem[256]; /* "" or why it fails: numbers, the worst or first unequal element */
 } mcv_comparison_row;
 
+/* What is compared, and how. All of it stays the caller's and must live as long as the comparison. */
+typedef struct mcv_comparison_options {
+    const mcv_dump *golden, *exact; /* exact, an FP64 run, may be NULL */
+    mcv_tolerances *tolerances;
+    const mcv_selection *selection; /* NULL: everything */
+    bool common_only;               /* golden tensors that never arrive are passed over */
+    bool loose_shapes;              /* dimensions of size 1 do not count */
+    bool ours_is_mapped;            /* our tensors are views of mapped files, whose memory is given back once read */
+} mcv_comparison_options;
+
 typedef struct mcv_comparison {
-    const mcv_safetensors *golden, *exact; /* exact may be NULL */
-    double limit;
+    mcv_comparison_options of;
     mcv_padding padding;
     bool *arrived; /* [tensors of golden] */
     mcv_comparison_row *rows;
@@ -40,14 +43,12 @@ typedef struct mcv_comparison {
     mcv_arena names;
 } mcv_comparison;
 
-/* Both files stay the caller's and must live as long as the comparison. Release with mcv_comparison_free, also after
- * a failure. */
-mcv_status mcv_comparison_start(mcv_comparison *comparison, const mcv_safetensors *golden, const mcv_safetensors *exact,
-                                double limit);
+/* Release with mcv_comparison_free, also after a failure. */
+mcv_status mcv_comparison_start(mcv_comparison *comparison, const mcv_comparison_options *options);
 void mcv_comparison_free(mcv_comparison *comparison);
 
-/* An mcv_tap_fn whose context is the comparison. A tensor that golden lacks is passed over, a second one of the same
- * name fails. */
+/* An mcv_tap_fn whose context is the comparison. A tensor that golden lacks or that is not selected is passed over, a
+ * second one of the same name fails. */
 mcv_status mcv_comparison_tensor(void *comparison, const char *name, const mcv_tensor *ours);
 
 /* Compares a JSON value (prompts, texts) with golden's, which is given as JSON text. */
@@ -56,7 +57,12 @@ mcv_status mcv_comparison_json(mcv_comparison *comparison, const char *name, con
 /* Makes a tensor fail for another reason, such as bits that differ between runs. */
 mcv_status mcv_comparison_reject(mcv_comparison *comparison, const char *name, const char *problem);
 
-/* Reports what never arrived and brings all rows into the order of execution. */
+/* Whether every selected golden tensor has arrived. */
+bool mcv_comparison_is_complete(const mcv_comparison *comparison);
+
+/* Brings all rows into the order of execution. */
+void mcv_comparison_sort(mcv_comparison *comparison);
+/* Reports what never arrived, then sorts. */
 mcv_status mcv_comparison_finish(mcv_comparison *comparison);
 
 /* The first row that fails, NULL where none does. */
@@ -67,7 +73,7 @@ const mcv_comparison_row *mcv_comparison_first_failure(const mcv_comparison *com
 mcv_tensor mcv_index_place(const mcv_tensor *tensor, size_t index);
 const char *mcv_index_text(const mcv_tensor *tensor, size_t index, char *text, size_t size);
 
-/* Rows in which at least one element was compared. */
+/* Rows in which at least one element was compared; texts count where they may have been all that was selected. */
 size_t mcv_comparison_count(const mcv_comparison *comparison);
 
 #endif

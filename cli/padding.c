@@ -2,9 +2,9 @@
 
 #include <stdio.h>
 
-static mcv_status load_prompts(mcv_padding *padding, const mcv_safetensors *dump) {
+static mcv_status load_prompts(mcv_padding *padding, const mcv_dump *dump) {
     mcv_tensor mask;
-    if (!mcv_safetensors_find(dump, "attention_mask", &mask))
+    if (!mcv_dump_find(dump, "attention_mask", &mask))
         return MCV_OK;
     char shape[128];
     if (mask.rank != 2 || mcv_dtype_is_float(mask.dtype))
@@ -33,12 +33,12 @@ static mcv_status add_slice(mcv_padding *padding, const char *name, double grid_
     return MCV_OK;
 }
 
-static mcv_status load_slices(mcv_padding *padding, const mcv_safetensors *dump) {
+static mcv_status load_slices(mcv_padding *padding, const mcv_dump *dump) {
     for (size_t conversation = 0; conversation < padding->num_prompts; conversation++) {
         char name[64], shape[128];
         snprintf(name, sizeof name, "tgt_sizes.%zu", conversation);
         mcv_tensor sizes;
-        if (!mcv_safetensors_find(dump, name, &sizes))
+        if (!mcv_dump_find(dump, name, &sizes))
             continue; /* a conversation without an image */
         if (sizes.rank != 2 || sizes.shape[1] != 2)
             return MCV_FAIL(MCV_BAD_INPUT, "%s: expected [slices, 2], found %s", name,
@@ -49,7 +49,7 @@ static mcv_status load_slices(mcv_padding *padding, const mcv_safetensors *dump)
     return MCV_OK;
 }
 
-mcv_status mcv_padding_load(mcv_padding *padding, const mcv_safetensors *dump) {
+mcv_status mcv_padding_load(mcv_padding *padding, const mcv_dump *dump) {
     *padding = (mcv_padding){0};
     MCV_TRY(load_prompts(padding, dump));
     return load_slices(padding, dump);

@@ -2,7 +2,7 @@
 #ifndef MCV_CLI_PADDING_H
 #define MCV_CLI_PADDING_H
 
-#include "formats/safetensors.h"
+#include "formats/dump_reader.h"
 
 /* Learnt from `attention_mask` and `tgt_sizes.I` of a dump; empty where it lacks them. */
 typedef struct mcv_padding {
@@ -15,7 +15,7 @@ typedef struct mcv_padding {
 
 /* Release with mcv_padding_free, also after a failure. MCV_BAD_INPUT: a tensor of the wrong shape, a size below 0 or
  * beyond reason. */
-mcv_status mcv_padding_load(mcv_padding *padding, const mcv_safetensors *dump);
+mcv_status mcv_padding_load(mcv_padding *padding, const mcv_dump *dump);
 void mcv_padding_free(mcv_padding *padding);
 
 /* Rows [begin, end) along a tensor's second axis. */

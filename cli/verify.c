@@ -7,7 +7,7 @@
 #include "cli/run_case.h"
 #include "core/log.h"
 #include "core/threads.h"
-#include "formats/safetensors.h"
+#include "formats/dump_reader.h"
 
 enum { MOST_RUNS = 64, MOST_THREADS = 1024 };
 
@@ -16,13 +16,15 @@ typedef struct verify_options {
     const char *pillow;     /* NULL: the version that the golden file was made with */
     int threads[MOST_RUNS]; /* [num_runs]: one run each; 0: one per processor */
     int num_runs;
-    bool expect_bitwise;
+    bool expect_bitwise, fail_fast;
+    mcv_tolerances *tolerances;
+    mcv_selection selection;
 } verify_options;
 
 /* One case, its files and its model. */
 typedef struct verify_case {
     mcv_golden_case golden_case;
-    mcv_safetensors *golden, *exact;
+    mcv_dump *golden, *exact;
     MiniCPMV *model;
     mcv_fingerprints fingerprints; /* of the first run; empty without --expect-bitwise */
 } verify_case;
@@ -35,6 +37,7 @@ typedef struct verify_run {
     int threads; /* 0: one per processor */
     mcv_comparison comparison;
     size_t tensors_seen;
+    bool stopped; /* before its end, because no more is wanted of it */
 } verify_run;
 
 /* "1,2,3". */
@@ -58,7 +61,10 @@ static mcv_status read_options(const mcv_arguments *arguments, verify_options *o
     const char *threads = mcv_option_value(arguments, "threads");
     *options = (verify_options){.model = mcv_option_value(arguments, "model"),
                                 .pillow = mcv_option_value(arguments, "pillow"),
-                                .expect_bitwise = mcv_option_count(arguments, "expect-bitwise") > 0};
+                                .expect_bitwise = mcv_option_count(arguments, "expect-bitwise") > 0,
+                                .fail_fast = mcv_option_count(arguments, "fail-fast") > 0};
+    MCV_TRY(mcv_selection_open(&options->selection, arguments));
+    MCV_TRY(mcv_tolerances_open(arguments, &options->tolerances));
     if (threads)
         MCV_TRY(read_threads(threads, options));
     else
@@ -79,17 +85,46 @@ static mcv_status check_bits(verify_run *run, const char *name, const mcv_tensor
     return match ? MCV_OK : mcv_comparison_reject(&run->comparison, name, "bits differ from the first run's");
 }
 
+static mcv_status stop_if(verify_run *run, bool enough) {
+    run->stopped = enough;
+    return enough ? MCV_FAIL(MCV_DIFFERS, "stopped") : MCV_OK;
+}
+
+static bool has_failed_fast(const verify_run *run) {
+    return run->options->fail_fast && mcv_comparison_first_failure(&run->comparison);
+}
+
+/* Whether nothing that the run could still make would be looked at. */
+static bool has_seen_all(const verify_run *run) {
+    return run->of->golden_case.num_decodings == 0 && !run->options->expect_bitwise &&
+           mcv_comparison_is_complete(&run->comparison);
+}
+
 static mcv_status take_tensor(void *context, const char *name, const mcv_tensor *tensor) {
     verify_run *run = context;
-    mcv_log_progress(run->of->golden_case.name, run->tensors_seen++, mcv_safetensors_count(run->of->golden));
+    mcv_log_progress(run->of->golden_case.name, run->tensors_seen++, mcv_dump_count(run->of->golden));
     MCV_TRY(mcv_comparison_tensor(&run->comparison, name, tensor));
-    return run->options->expect_bitwise ? check_bits(run, name, tensor) : MCV_OK;
+    if (run->options->expect_bitwise && mcv_selection_takes(&run->options->selection, name))
+        MCV_TRY(check_bits(run, name, tensor));
+    return stop_if(run, has_failed_fast(run) || has_seen_all(run));
 }
 
 static mcv_status take_text(void *context, const char *name, const json_t *value) {
     verify_run *run = context;
-    const char *golden = mcv_safetensors_metadata(run->of->golden, name);
-    return golden ? mcv_comparison_json(&run->comparison, name, value, golden) : MCV_OK;
+    const char *golden = mcv_dump_metadata(run->of->golden, name);
+    if (golden)
+        MCV_TRY(mcv_comparison_json(&run->comparison, name, value, golden));
+    return stop_if(run, has_failed_fast(run));
+}
+
+/* Ends a run. What one that was stopped lacks is not missing. */
+static mcv_status finish_comparison(verify_run *run, mcv_status status) {
+    if (!run->stopped && status == MCV_OK)
+        return mcv_comparison_finish(&run->comparison);
+    if (!run->stopped)
+        return status;
+    mcv_comparison_sort(&run->comparison);
+    return MCV_OK;
 }
 
 static mcv_status run_and_compare(verify_run *run) {
@@ -101,7 +136,7 @@ static mcv_status run_and_compare(verify_run *run) {
     run->of->model->pool = NULL;
     mcv_pool_free(pool);
     mcv_log_progress_end();
-    return status == MCV_OK ? mcv_comparison_finish(&run->comparison) : status;
+    return finish_comparison(run, status);
 }
 
 /* ---- Cases ----------------------------------------------------------------------------------------------------- */
@@ -121,7 +156,11 @@ static mcv_status merge_failures(mcv_comparison *first, const verify_run *run) {
 
 static mcv_status run_one(const verify_options *options, verify_case *verified, int index, mcv_comparison *first) {
     verify_run run = {.options = options, .of = verified, .first = index == 0, .threads = options->threads[index]};
-    mcv_status status = mcv_comparison_start(&run.comparison, verified->golden, verified->exact, MCV_REFERENCE_LIMIT);
+    mcv_comparison_options comparison = {.golden = verified->golden,
+                                         .exact = verified->exact,
+                                         .tolerances = options->tolerances,
+                                         .selection = &options->selection};
+    mcv_status status = mcv_comparison_start(&run.comparison, &comparison);
     if (status == MCV_OK)
         status = run_and_compare(&run);
     if (status == MCV_OK && index == 0) {
@@ -136,7 +175,7 @@ static mcv_status run_one(const verify_options *options, verify_case *verified, 
 
 /* Resizes images as the Pillow did that the golden file was made with. */
 static mcv_status choose_pillow(const verify_options *options, verify_case *verified) {
-    const char *version = options->pillow ? options->pillow : mcv_safetensors_metadata(verified->golden, "pillow");
+    const char *version = options->pillow ? options->pillow : mcv_dump_metadata(verified->golden, "pillow");
     if (!version)
         return MCV_OK;
     mcv_status status = PillowVersion_from_string(version, &verified->model->processor.image_processor.pillow);
@@ -150,56 +189,104 @@ static const char *model_of(const verify_options *options, const mcv_golden_case
     return options->model ? options->model : golden_case->model;
 }
 
+/* Leaves out answers that nobody looks at. */
+static void keep_selected_decodings(const verify_options *options, mcv_golden_case *golden_case) {
+    int kept = 0;
+    for (int i = 0; i < golden_case->num_decodings; i++) {
+        char ids[256], text[256];
+        snprintf(ids, sizeof ids, "generated_ids.%s", golden_case->decodings[i].name);
+        snprintf(text, sizeof text, "text.%s", golden_case->decodings[i].name);
+        if (mcv_selection_takes(&options->selection, ids) || mcv_selection_takes(&options->selection, text))
+            golden_case->decodings[kept++] = golden_case->decodings[i];
+    }
+    golden_case->num_decodings = kept;
+}
+
 static mcv_status open_case(const verify_options *options, const char *path, verify_case *verified) {
     mcv_golden_case *golden_case = &verified->golden_case;
     MCV_TRY(mcv_golden_case_load(path, golden_case));
-    const char *model = model_of(options, golden_case);
-    if (!model)
+    if (!model_of(options, golden_case))
         return MCV_FAIL(MCV_USAGE, "%s names no model: --model is needed", path);
-    MCV_TRY(mcv_safetensors_open(golden_case->golden_path, &verified->golden));
+    MCV_TRY(mcv_dump_open(golden_case->golden_path, NULL, &verified->golden));
     if (golden_case->exact_path)
-        MCV_TRY(mcv_safetensors_open(golden_case->exact_path, &verified->exact));
-    MCV_TRY(MiniCPMV_from_pretrained(&verified->model, model, NULL));
+        MCV_TRY(mcv_dump_open(golden_case->exact_path, NULL, &verified->exact));
+    keep_selected_decodings(options, golden_case);
+    return MCV_OK;
+}
+
+static mcv_status open_model(const verify_options *options, verify_case *verified) {
+    MCV_TRY(MiniCPMV_from_pretrained(&verified->model, model_of(options, &verified->golden_case), NULL));
     return choose_pillow(options, verified);
+}
+
+/* Whether the case has anything of what is selected. */
+static bool has_selected(const verify_options *options, const verify_case *verified) {
+    const mcv_selection *selection = &options->selection;
+    bool found = verified->golden_case.num_decodings > 0 || mcv_selection_takes(selection, "prompts") ||
+                 mcv_selection_takes(selection, "temporal_ids");
+    for (size_t i = 0; i < mcv_dump_count(verified->golden) && !found; i++)
+        found = mcv_selection_takes(selection, mcv_dump_name(verified->golden, i));
+    return found;
 }
 
 static void close_case(verify_case *verified) {
     MiniCPMV_free(verified->model);
-    mcv_safetensors_close(verified->exact);
-    mcv_safetensors_close(verified->golden);
+    mcv_dump_close(verified->exact);
+    mcv_dump_close(verified->golden);
     mcv_fingerprints_free(&verified->fingerprints);
     mcv_golden_case_free(&verified->golden_case);
 }
 
+static mcv_status run_all(const verify_options *options, verify_case *verified, mcv_report *report) {
+    mcv_comparison comparison = {0};
+    mcv_case_outcome outcome = {.name = verified->golden_case.name,
+                                .comparison = &comparison,
+                                .golden_case = &verified->golden_case,
+                                .model = model_of(options, &verified->golden_case)};
+    mcv_status status = MCV_OK;
+    for (int i = 0; i < options->num_runs && status == MCV_OK; i++)
+        status = run_one(options, verified, i, &comparison);
+    if (status == MCV_OK)
+        status = mcv_report_case(report, &outcome);
+    mcv_comparison_free(&comparison);
+    return status;
+}
+
 static mcv_status verify_one(const verify_options *options, const char *path, mcv_report *report) {
     verify_case verified = {0};
-    mcv_comparison comparison = {0};
     mcv_status status = open_case(options, path, &verified);
-    for (int i = 0; i < options->num_runs && status == MCV_OK; i++)
-        status = run_one(options, &verified, i, &comparison);
-    if (status == MCV_OK)
-        status = mcv_report_case(report, &(mcv_case_outcome){.name = verified.golden_case.name,
-                                                             .comparison = &comparison,
-                                                             .golden_case = &verified.golden_case,
-                                                             .model = model_of(options, &verified.golden_case)});
-    mcv_comparison_free(&comparison);
+    if (status == MCV_OK && !has_selected(options, &verified))
+        mcv_log_remark("%s: has nothing of what is selected", path);
+    else if (status == MCV_OK)
+        status = open_model(options, &verified);
+    if (status == MCV_OK && verified.model)
+        status = run_all(options, &verified, report);
     close_case(&verified);
     return status;
 }
 
-/* A case that cannot be run does not keep the others from being run and reported; in the end it outweighs a difference.
- * One that comes alone is the program's own error. */
-static mcv_status verify_all(const verify_options *options, const mcv_arguments *arguments, mcv_report *report) {
-    mcv_status worst = MCV_OK;
+/* A case that cannot be run does not keep the others from being run and reported. *worst: the first such failure. One
+ * that comes alone is the program's own error. */
+static mcv_status verify_cases(const verify_options *options, const mcv_arguments *arguments, mcv_report *report,
+                               mcv_status *worst) {
     for (int i = 0; i < arguments->num_operands; i++) {
         mcv_status status = verify_one(options, arguments->operands[i], report);
-        if (status == MCV_OK)
-            continue;
-        if (status == MCV_NO_MEMORY || (arguments->num_operands == 1 && report->words_only))
+        if (status == MCV_NO_MEMORY || (status != MCV_OK && arguments->num_operands == 1 && report->words_only))
             return status;
-        MCV_TRY(mcv_report_error(report, arguments->operands[i], mcv_error_message()));
-        worst = worst == MCV_OK ? status : worst;
+        if (status != MCV_OK)
+            MCV_TRY(mcv_report_error(report, arguments->operands[i], mcv_error_message()));
+        *worst = *worst == MCV_OK ? status : *worst;
+        if (options->fail_fast && report->summary.failed > 0)
+            return MCV_OK;
     }
+    bool all_looked_up = *worst == MCV_OK && !mcv_selection_is_partial(&options->selection);
+    return all_looked_up ? mcv_tolerances_check_names(options->tolerances) : MCV_OK;
+}
+
+/* In the end, a case that could not be run outweighs a difference. */
+static mcv_status verify_all(const verify_options *options, const mcv_arguments *arguments, mcv_report *report) {
+    mcv_status worst = MCV_OK;
+    MCV_TRY(verify_cases(options, arguments, report, &worst));
     mcv_status status = mcv_report_finish(report);
     if (worst == MCV_OK || (status != MCV_OK && status != MCV_DIFFERS))
         return status;
@@ -208,12 +295,15 @@ static mcv_status verify_all(const verify_options *options, const mcv_arguments 
 
 static mcv_status run(const mcv_arguments *arguments) {
     verify_options options;
-    mcv_report report;
-    MCV_TRY(read_options(arguments, &options));
-    mcv_status status = mcv_report_open(&report, arguments);
+    mcv_report report = {0};
+    mcv_status status = read_options(arguments, &options);
+    if (status == MCV_OK)
+        status = mcv_report_open(&report, arguments);
     if (status == MCV_OK)
         status = verify_all(&options, arguments, &report);
     mcv_report_close(&report);
+    mcv_tolerances_free(options.tolerances);
+    mcv_selection_close(&options.selection);
     return status;
 }
 
@@ -221,6 +311,10 @@ static const mcv_option OPTIONS[] = {
     {'m', "model", "FOLDER", "another model than the case names"},
     {0, "threads", "N[,N...]", "threads; several numbers: a run with each (default: one per processor)"},
     {0, "expect-bitwise", NULL, "demand equal bits of all runs"},
+    MCV_STAGE_OPTION,
+    MCV_FILTER_OPTION,
+    MCV_TOLERANCE_OPTION,
+    {0, "fail-fast", NULL, "stop at the first difference"},
     {0, "pillow", "VERSION",
      "whose resizing is followed, as 12.1 (default: what made the case, else the newest known)"},
     MCV_REPORT_OPTIONS,
@@ -234,13 +328,12 @@ const mcv_command mcv_verify_command = {
     .min_operands = 1,
     .max_operands = MCV_ANY_NUMBER,
     .details =
-        "Runs each golden case (its folder or case.json) and compares every tensor of its golden.safetensors: one "
-        "line\n"
-        "a tensor in the order of execution, then the first that diverges. Where the case has exact.safetensors, an "
-        "FP64\n"
-        "run, a tensor must be twice as near to it as golden is, or as near as FP32 can be, and within 1e-5 of golden\n"
-        "(relative L2), so that a spoilt file is seen; else within 2e-6 of golden. Ids, bounds, sizes, pixel values,\n"
-        "prompts and texts must be equal.\n"
+        "Runs each golden case (its folder or case.json) and compares every tensor of its golden.safetensors: one\n"
+        "line a tensor in the order of execution, then the first that diverges. Where the case has exact.safetensors,\n"
+        "an FP64 run, a tensor must be twice as near to it as golden is, or as near as FP32 can be, and within 1e-5 "
+        "of\n"
+        "golden (relative L2), so that a spoilt file is seen; else within 2e-6 of golden. Ids, bounds, sizes, pixel\n"
+        "values, prompts and texts must be equal. --tol demands something else.\n"
         "Exit code 0 where all agree, 1 where not.\n",
     .options = OPTIONS,
     .run = run,

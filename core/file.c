@@ -35,6 +35,12 @@ void mcv_file_close_map(mcv_file_map *map) {
     *map = (mcv_file_map){0};
 }
 
+void mcv_file_forget(const void *data, size_t size) {
+    uintptr_t begin = (uintptr_t)data, page = (uintptr_t)sysconf(_SC_PAGESIZE), before = begin % page;
+    if (size > 0)
+        madvise((void *)(begin - before), before + size, MADV_DONTNEED);
+}
+
 static mcv_status read_stream(FILE *stream, const char *path, size_t limit, mcv_buffer *buffer) {
     char chunk[65536];
     size_t total = 0, got;

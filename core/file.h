@@ -14,6 +14,9 @@ typedef struct mcv_file_map {
 
 mcv_status mcv_file_open_map(const char *path, mcv_file_map *map);
 void mcv_file_close_map(mcv_file_map *map);
+/* Lets the system take back the memory in which these bytes of a mapping lie; whoever reads them again has them read
+ * from the file again. For work that streams through mappings larger than memory should be. */
+void mcv_file_forget(const void *data, size_t size);
 
 /* Appends the file's bytes to `buffer`. "-" is standard input. Fails beyond `limit` bytes. */
 mcv_status mcv_file_read(const char *path, size_t limit, mcv_buffer *buffer);

@@ -24,7 +24,7 @@ json() {
     "$PROGRAM" diff --json "$@" 2>/dev/null | python3 -c "import json,sys; r=json.load(sys.stdin); sys.exit(0 if $filter else repr(r))"
 }
 
-plan 20
+plan 32
 expect "equal dumps" 0 '^all equal: 2 comparisons in 1 case$' diff "$work/both" "$work/both"
 expect "a line a tensor" 0 '^vpm +\[1\] +F32 +0.00e\+00 +0.00e\+00 +0.00e\+00 +1.000000000 +0 +0 +0  - +ok$' diff "$work/both" "$work/both"
 expect "one differs" 1 '^first divergence: .*: llm.lm_head: rel_l2 0.5' diff "$work/head_differs" "$work/both"
@@ -50,5 +50,38 @@ else
     for name in "of equal dumps" "names the first divergence" "rows" "has no NaN"; do
         skip "JSON $name" "python3 is not installed"
     done
+fi
+
+# Dumps of other engines.
+printf '%s\n' 'blk-([0-9]+) vpm.\1' 'rope -' >"$work/names"
+make_dump "$work/foreign" '{"blk-0":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"rope":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}' "$one$two$one"
+make_dump "$work/native" '{"vpm.0":{"dtype":"F32","shape":[1,2,1],"data_offsets":[0,8]},"vpm.1":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}' "$one$two$one"
+expect "names of another engine; dimensions of size 1 do not count" 0 '^vpm.0 +\[1, 2, 1\] .* ok$' diff --names "$work/names" --common "$work/foreign" "$work/native"
+expect "what only B has, without --common" 1 '^vpm.1 .*FAIL: missing' diff --names "$work/names" "$work/foreign" "$work/native"
+expect "without names nothing is common" 1 'nothing was compared' diff --common "$work/foreign" "$work/native"
+expect_error "names that are not there" 3 'none: ' diff --names "$work/none" "$work/foreign" "$work/native"
+expect_error "names that are none" 3 'both: ' diff --names "$work/both" "$work/foreign" "$work/native"
+expect "a filter" 0 '^all equal: 1 comparison in' diff --filter vpm "$work/head_differs" "$work/both"
+expect "a stage" 1 '^first divergence: .*: llm.lm_head' diff --stage llm "$work/all_differs" "$work/both"
+printf '* * vpm ulp_max=4\n* * * shown\n' >"$work/tolerances"
+expect "a table of tolerances" 0 'all equal' diff --tol "$work/tolerances" "$work/near" "$work/single"
+expect "a limit in ulps" 1 'ulp_max 8.39e\+06, at most 4; worst at \[0\]: 2, golden 1$' diff --tol "$work/tolerances" "$work/all_differs" "$work/single"
+mkdir "$work/arrays"
+{ printf '\x93NUMPY\x01\x00\x46\x00'; printf '%-69s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }"; printf "$one"; } >"$work/arrays/vpm.npy"
+expect "a folder of .npy files" 0 'all equal: 1 comparison' diff "$work/arrays" "$work/single"
+expect "on either side" 0 'all equal: 1 comparison' diff "$work/single" "$work/arrays"
+
+# Two dumps of 256 MB of zeros, which take no room on the disk.
+big='{"vpm":{"dtype":"F32","shape":[67108864],"data_offsets":[0,268435456]}}'
+make_dump "$work/big_a" "$big" '' && truncate -s $((8 + ${#big} + 268435456)) "$work/big_a"
+cp --sparse=always "$work/big_a" "$work/big_b"
+if command -v python3 >/dev/null && [ "${MODE:-release}" = release ]; then
+    result "large dumps take little memory" "$(python3 -c "
+import resource, subprocess
+subprocess.run(['$PROGRAM', 'diff', '$work/big_a', '$work/big_b'], check=True, stdout=subprocess.DEVNULL)
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
+print(f'{peak} MB resident') if peak > 100 else None" 2>&1)"
+else
+    skip "large dumps take little memory" "needs python3, and no sanitizer"
 fi
 finish

@@ -30,7 +30,7 @@ offset_of() {
 }
 
 single=golden/cases/single
-plan 39
+plan 58
 expect "a case" 0 '^all equal: [0-9]+ comparisons in 1 case$' "${verify[@]}" "$single"
 expect "by its file" 0 '^all equal: ' "${verify[@]}" "$single/case.json"
 expect "a line a tensor, with the distances to the exact run" 0 \
@@ -118,4 +118,36 @@ expect "a case that cannot be run keeps no other from being run" 3 '^all equal: 
 expect "JSON tells why it was not run" 3 '"errors": \[\{"case": ".*cut_short", "error": ".*cut short' "$PROGRAM" verify --json "$work/cut_short" golden/cases/text-only
 "$PROGRAM" verify --junit "$work/errors.xml" "$work/cut_short" golden/cases/text-only >/dev/null 2>&1
 expect "JUnit has it as a failure" 0 'failure message=".*cut short' grep failure "$work/errors.xml"
+
+# What is looked at.
+expect "a stage" 0 '^all equal: 27 comparisons' "${verify[@]}" "$single" --stage vision
+result "nothing else is shown" "$("${verify[@]}" "$single" --stage vision | grep -E '^(llm|resampler|prompts|input_ids)')"
+expect "several stages and a filter" 0 '^all equal: 2 comparisons' "${verify[@]}" "$single" --stage resampler,llm --filter 'resampler.attn|lm_head'
+expect "texts alone" 0 '^all equal: 2 comparisons' "${verify[@]}" "$single" --filter '^text\.'
+expect "a case without the stage is passed over" 0 '^all equal: [0-9]+ comparisons in 1 case$' "${verify[@]}" "$single" golden/cases/text-only --stage vision
+expect "nothing selected fails" 1 '^first divergence: nothing was compared' "${verify[@]}" golden/cases/text-only --stage vision
+expect_error "a stage that is none" 2 "there is no stage 'visions'" "${verify[@]}" "$single" --stage visions
+expect_error "a filter that is no regular expression" 2 'no regular expression' "${verify[@]}" "$single" --filter '('
+expect "the first difference ends it" 1 '^first divergence: single: temporal_ids' "${verify[@]}" "$single" golden/cases/batch -m golden/models/foreach-f16 --fail-fast
+result "nothing is compared behind it" "$([ "$(grep -c ' ok$\|FAIL' "$work/out")" -eq 2 ] || cat "$work/out")"
+
+# What is demanded.
+tolerances() { printf '%s\n' "$@" >"$work/tolerances"; }
+tolerances '* * llm.lm_head rel_l2=1e-9' '* * input_ids equal' '* * * shown'
+expect "a tighter limit" 1 'single: llm.lm_head: rel_l2 [0-9.]*e-07, at most 1e-09; worst at \[0, 0, [0-9]*\]' "${verify[@]}" "$single" --tol "$work/tolerances"
+tolerances '* * llm.lm_head cosine=1.5' '* * * shown'
+expect "a cosine" 1 'llm.lm_head: cosine 1.000000000, at least 1.500000000' "${verify[@]}" "$single" --tol "$work/tolerances"
+tolerances 'fast * * shown' 'ref f32 vpm.* shown'
+expect_error "a tensor that no line matches" 3 'no line for engine ref, dtype f32, tensor prompts' "${verify[@]}" "$single" --tol "$work/tolerances"
+tolerances '* * llm.lm_heat equal' '* * * shown'
+"${verify[@]}" "$single" --tol "$work/tolerances" >/dev/null 2>"$work/err"
+result "a line that no tensor matches" "$(grep -q 'no tensor is named llm.lm_heat' "$work/err" || cat "$work/err")"
+expect_error "a file without lines" 3 'expected rules, found none' "${verify[@]}" "$single" --tol /dev/null
+
+# Forms of the report.
+"${verify[@]}" "$single" --format junit >"$work/junit.xml"
+expect "JUnit on standard output" 0 '<testsuite name="single" tests="78" failures="0">' cat "$work/junit.xml"
+expect "a JSON object a line" 0 '^\{"case": "single", "name": "llm.lm_head", "stage": "llm", "pass": true,' "${verify[@]}" "$single" --format jsonl
+expect "the last has the counts" 0 '^\{"cases": 1, "failed": 0, "first_divergence": null\}$' "${verify[@]}" "$single" --format jsonl
+expect_error "a form that is none" 2 'expected text, json, jsonl or junit' "${verify[@]}" "$single" --format xml
 finish

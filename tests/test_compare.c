@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "cli/compare.h"
+#include "formats/safetensors.h"
 #include "tests/temporary.h"
 
 /* A dump in the making: what a test puts into golden.safetensors or exact.safetensors. */
@@ -10,26 +11,36 @@ typedef struct named_tensor {
     mcv_tensor tensor;
 } named_tensor;
 
-static mcv_safetensors *write_dump(const char *name, const named_tensor *tensors, size_t count) {
+static mcv_dump *write_dump(const char *name, const named_tensor *tensors, size_t count) {
     const char *path = temporary_path(name);
     mcv_safetensors_writer *writer;
-    mcv_safetensors *file;
+    mcv_dump *file;
     cr_assert_eq(mcv_safetensors_create(path, &writer), MCV_OK);
     for (size_t i = 0; i < count; i++)
         cr_assert_eq(mcv_safetensors_add(writer, tensors[i].name, &tensors[i].tensor), MCV_OK);
     cr_assert_eq(mcv_safetensors_commit(writer), MCV_OK, "%s", mcv_error_message());
-    cr_assert_eq(mcv_safetensors_open(path, &file), MCV_OK, "%s", mcv_error_message());
+    cr_assert_eq(mcv_dump_open(path, NULL, &file), MCV_OK, "%s", mcv_error_message());
     return file;
+}
+
+/* Starts a comparison by the program's own table, with another limit of the relative distance. */
+static mcv_status start(mcv_comparison *comparison, const mcv_dump *golden, const mcv_dump *exact, double limit) {
+    static mcv_tolerances *tolerances;
+    mcv_tolerances_free(tolerances);
+    cr_assert_eq(mcv_tolerances_open(&(mcv_arguments){0}, &tolerances), MCV_OK, "%s", mcv_error_message());
+    mcv_tolerances_set_rel_l2(tolerances, limit);
+    mcv_comparison_options options = {.golden = golden, .exact = exact, .tolerances = tolerances};
+    return mcv_comparison_start(comparison, &options);
 }
 
 /* Compares `ours` with `golden` and `exact` (count 0: none). Returns the number of rows that fail; the first one's
  * problem goes to `problem`, the number of tensors that were really compared to *compared. */
 static size_t compare_dumps(const named_tensor *ours, size_t num_ours, const named_tensor *golden, size_t num_golden,
                             const named_tensor *exact, size_t num_exact, char *problem, size_t *compared) {
-    mcv_safetensors *golden_file = write_dump("golden", golden, num_golden);
-    mcv_safetensors *exact_file = num_exact ? write_dump("exact", exact, num_exact) : NULL;
+    mcv_dump *golden_file = write_dump("golden", golden, num_golden);
+    mcv_dump *exact_file = num_exact ? write_dump("exact", exact, num_exact) : NULL;
     mcv_comparison comparison;
-    cr_assert_eq(mcv_comparison_start(&comparison, golden_file, exact_file, MCV_REFERENCE_LIMIT), MCV_OK);
+    cr_assert_eq(start(&comparison, golden_file, exact_file, 2e-6), MCV_OK);
     for (size_t i = 0; i < num_ours; i++)
         cr_assert_eq(mcv_comparison_tensor(&comparison, ours[i].name, &ours[i].tensor), MCV_OK);
     cr_assert_eq(mcv_comparison_finish(&comparison), MCV_OK);
@@ -42,8 +53,8 @@ static size_t compare_dumps(const named_tensor *ours, size_t num_ours, const nam
         cr_expect_eq(comparison.rows[i].pass, comparison.rows[i].problem[0] == 0, "a failure has its reason");
     }
     mcv_comparison_free(&comparison);
-    mcv_safetensors_close(exact_file);
-    mcv_safetensors_close(golden_file);
+    mcv_dump_close(exact_file);
+    mcv_dump_close(golden_file);
     return failures;
 }
 
@@ -96,9 +107,9 @@ Test(compare, every_single_element_counts) {
 Test(compare, numbers_of_a_row) {
     float golden[3] = {3, 0, 4}, ours[3] = {3, 1, 4};
     named_tensor a = {"x", MCV_TENSOR(MCV_F32, golden, 3)};
-    mcv_safetensors *file = write_dump("golden", &a, 1);
+    mcv_dump *file = write_dump("golden", &a, 1);
     mcv_comparison comparison;
-    cr_assert_eq(mcv_comparison_start(&comparison, file, NULL, 1), MCV_OK);
+    cr_assert_eq(start(&comparison, file, NULL, 1), MCV_OK);
     cr_assert_eq(mcv_comparison_tensor(&comparison, "x", &MCV_TENSOR(MCV_F32, ours, 3)), MCV_OK);
     cr_assert_eq(mcv_comparison_finish(&comparison), MCV_OK);
     cr_assert_eq(comparison.num_rows, 1);
@@ -108,7 +119,7 @@ Test(compare, numbers_of_a_row) {
     cr_expect_float_eq(row->measures.rel_l2, 0.2, 1e-15);
     cr_expect_float_eq(row->measures.cosine, 25 / (5 * sqrt(26)), 1e-15);
     mcv_comparison_free(&comparison);
-    mcv_safetensors_close(file);
+    mcv_dump_close(file);
 }
 
 Test(compare, values_that_are_not_finite_fail) {
@@ -178,9 +189,9 @@ Test(compare, rows_come_in_the_order_of_execution) {
     float values[1] = {1};
     mcv_tensor one = MCV_TENSOR(MCV_F32, values, 1);
     named_tensor tensors[] = {{"llm.lm_head", one}, {"resampler", one}, {"vpm", one}, {"vpm.embeddings", one}};
-    mcv_safetensors *file = write_dump("golden", tensors, 4);
+    mcv_dump *file = write_dump("golden", tensors, 4);
     mcv_comparison comparison;
-    cr_assert_eq(mcv_comparison_start(&comparison, file, NULL, 1), MCV_OK);
+    cr_assert_eq(start(&comparison, file, NULL, 1), MCV_OK);
     cr_assert_eq(mcv_comparison_tensor(&comparison, "llm.lm_head", &one), MCV_OK);
     cr_assert_eq(mcv_comparison_finish(&comparison), MCV_OK);
     const char *expected[] = {"vpm.embeddings", "vpm", "resampler", "llm.lm_head"};
@@ -188,15 +199,15 @@ Test(compare, rows_come_in_the_order_of_execution) {
         cr_expect_str_eq(comparison.rows[i].name, expected[i]);
     cr_expect_str_eq(mcv_comparison_first_failure(&comparison)->name, "vpm.embeddings");
     mcv_comparison_free(&comparison);
-    mcv_safetensors_close(file);
+    mcv_dump_close(file);
 }
 
 Test(compare, a_rejected_tensor_fails) {
     float values[1] = {1};
     named_tensor a = {"x", MCV_TENSOR(MCV_F32, values, 1)};
-    mcv_safetensors *file = write_dump("golden", &a, 1);
+    mcv_dump *file = write_dump("golden", &a, 1);
     mcv_comparison comparison;
-    cr_assert_eq(mcv_comparison_start(&comparison, file, NULL, 1), MCV_OK);
+    cr_assert_eq(start(&comparison, file, NULL, 1), MCV_OK);
     cr_assert_eq(mcv_comparison_tensor(&comparison, "x", &a.tensor), MCV_OK);
     cr_expect_null(mcv_comparison_first_failure(&comparison));
     cr_assert_eq(mcv_comparison_reject(&comparison, "x", "bits"), MCV_OK);
@@ -204,14 +215,14 @@ Test(compare, a_rejected_tensor_fails) {
     cr_assert_eq(mcv_comparison_reject(&comparison, "y", "bits"), MCV_OK);
     cr_expect_eq(comparison.num_rows, 2, "a tensor that golden lacks");
     mcv_comparison_free(&comparison);
-    mcv_safetensors_close(file);
+    mcv_dump_close(file);
 }
 
 Test(compare, texts) {
-    mcv_safetensors *file = write_dump("golden", NULL, 0);
+    mcv_dump *file = write_dump("golden", NULL, 0);
     mcv_comparison comparison;
     json_t *ours = json_pack("[s, s]", "a\xc3\xa4z", "b");
-    cr_assert_eq(mcv_comparison_start(&comparison, file, NULL, 1), MCV_OK);
+    cr_assert_eq(start(&comparison, file, NULL, 1), MCV_OK);
     cr_assert_eq(mcv_comparison_json(&comparison, "text.a", ours, "[ \"a\\u00e4z\",\"b\"]"), MCV_OK);
     cr_expect_null(mcv_comparison_first_failure(&comparison));
     cr_assert_eq(mcv_comparison_json(&comparison, "text.b", ours, "[\"a\\u00e5z\", \"b\"]"), MCV_OK);
@@ -222,14 +233,14 @@ Test(compare, texts) {
     cr_expect_eq(mcv_comparison_count(&comparison), 0, "texts are no tensors");
     json_decref(ours);
     mcv_comparison_free(&comparison);
-    mcv_safetensors_close(file);
+    mcv_dump_close(file);
 }
 
 /* A model may write the byte 0, which is a character like any other. */
 Test(compare, texts_with_zero_bytes) {
-    mcv_safetensors *file = write_dump("golden", NULL, 0);
+    mcv_dump *file = write_dump("golden", NULL, 0);
     mcv_comparison comparison;
-    cr_assert_eq(mcv_comparison_start(&comparison, file, NULL, 1), MCV_OK);
+    cr_assert_eq(start(&comparison, file, NULL, 1), MCV_OK);
     json_t *ours = json_pack("[s%]", "a\0b", (size_t)3);
     cr_assert_eq(mcv_comparison_json(&comparison, "text.a", ours, "[\"a\\u0000b\"]"), MCV_OK, "%s",
                  mcv_error_message());
@@ -239,7 +250,7 @@ Test(compare, texts_with_zero_bytes) {
     cr_expect_not_null(mcv_comparison_first_failure(&comparison));
     json_decref(ours);
     mcv_comparison_free(&comparison);
-    mcv_safetensors_close(file);
+    mcv_dump_close(file);
 }
 
 /* ---- The exact rule -------------------------------------------------------------------------------------------- */
@@ -380,10 +391,10 @@ Test(compare, damaged_sizes_are_bad_input) {
                                 {"tgt_sizes.0", MCV_TENSOR(MCV_I32, huge, 1, 2)}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         named_tensor tensors[2] = {bad[i], {"attention_mask", MCV_TENSOR(MCV_U8, mask, 1, 2)}};
-        mcv_safetensors *file = write_dump("golden", tensors, i == 0 ? 1 : 2);
+        mcv_dump *file = write_dump("golden", tensors, i == 0 ? 1 : 2);
         mcv_comparison comparison;
-        cr_expect_eq(mcv_comparison_start(&comparison, file, NULL, 1), MCV_BAD_INPUT, "%zu", i);
+        cr_expect_eq(start(&comparison, file, NULL, 1), MCV_BAD_INPUT, "%zu", i);
         mcv_comparison_free(&comparison);
-        mcv_safetensors_close(file);
+        mcv_dump_close(file);
     }
 }
