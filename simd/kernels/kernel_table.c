@@ -4,9 +4,6 @@
 
 #include "simd/kernels/cpu_features.h"
 
-#define VARIANT(name, target) void mcv_##name##_##target(const void *arguments);
-#include "simd/kernels/kernels.def"
-
 static const struct Target {
     const char *name, *needs;
     mcv_target stands_in;

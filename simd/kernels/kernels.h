@@ -225,7 +225,12 @@ typedef struct mcv_kernels {
 #include "simd/kernels/kernels.def"
 } mcv_kernels;
 
-#define KERNEL(name, class, arguments) void mcv_##name##_contract(const arguments *a);
+#define KERNEL(name, class, arguments)                                                                                 \
+    typedef arguments mcv_##name##_arguments;                                                                          \
+    void mcv_##name##_contract(const arguments *a);
+#include "simd/kernels/kernels.def"
+
+#define VARIANT(name, target) void mcv_##name##_##target(const mcv_##name##_arguments *a);
 #include "simd/kernels/kernels.def"
 
 #endif

@@ -1,0 +1,166 @@
+/* The registers of matrix products: MCV_LANES floats, or as many quadruples of bytes, one for each output of a panel.
+ *
+ * Included by the variants of an instruction set only: an operation is one instruction with AVX-512, two with AVX2. */
+#ifndef MCV_SIMD_KERNELS_PRODUCT_LANES_H
+#define MCV_SIMD_KERNELS_PRODUCT_LANES_H
+
+#include <immintrin.h>
+#include <string.h>
+
+#include "simd/kernels/kernels.h"
+
+#define MCV_INLINE static inline __attribute__((always_inline))
+
+#if defined(__AVX512F__)
+
+typedef __m512 mcv_floats;
+typedef __m512i mcv_ints;
+
+MCV_INLINE mcv_floats mcv_floats_load(const float *p) {
+    return _mm512_loadu_ps(p);
+}
+MCV_INLINE mcv_floats mcv_floats_load_f16(const uint16_t *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+MCV_INLINE void mcv_floats_store(float *p, mcv_floats a) {
+    _mm512_storeu_ps(p, a);
+}
+MCV_INLINE mcv_floats mcv_floats_set(float a) {
+    return _mm512_set1_ps(a);
+}
+MCV_INLINE mcv_floats mcv_floats_add(mcv_floats a, mcv_floats b) {
+    return _mm512_add_ps(a, b);
+}
+MCV_INLINE mcv_floats mcv_floats_multiply(mcv_floats a, mcv_floats b) {
+    return _mm512_mul_ps(a, b);
+}
+MCV_INLINE mcv_floats mcv_floats_fma(mcv_floats a, mcv_floats b, mcv_floats c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+MCV_INLINE mcv_floats mcv_floats_from_ints(mcv_ints a) {
+    return _mm512_cvtepi32_ps(a);
+}
+MCV_INLINE mcv_ints mcv_ints_load(const void *p) {
+    return _mm512_loadu_si512(p);
+}
+MCV_INLINE mcv_ints mcv_ints_load_u8(const uint8_t *p) {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+}
+MCV_INLINE mcv_ints mcv_ints_set(int32_t a) {
+    return _mm512_set1_epi32(a);
+}
+MCV_INLINE mcv_ints mcv_ints_and(mcv_ints a, mcv_ints b) {
+    return _mm512_and_si512(a, b);
+}
+MCV_INLINE mcv_ints mcv_ints_shift_right(mcv_ints a, int bits) {
+    return _mm512_srli_epi32(a, (unsigned)bits);
+}
+MCV_INLINE mcv_ints mcv_ints_add(mcv_ints a, mcv_ints b) {
+    return _mm512_add_epi32(a, b);
+}
+MCV_INLINE mcv_ints mcv_shorts_add(mcv_ints a, mcv_ints b) {
+    return _mm512_add_epi16(a, b);
+}
+MCV_INLINE mcv_ints mcv_shorts_dot(mcv_ints a, mcv_ints b) {
+    return _mm512_madd_epi16(a, b);
+}
+MCV_INLINE mcv_ints mcv_bytes_dot(mcv_ints unsigned_bytes, mcv_ints signed_bytes) {
+    return _mm512_maddubs_epi16(unsigned_bytes, signed_bytes);
+}
+
+#else
+
+typedef struct mcv_floats {
+    __m256 low, high;
+} mcv_floats;
+typedef struct mcv_ints {
+    __m256i low, high;
+} mcv_ints;
+
+MCV_INLINE mcv_floats mcv_floats_load(const float *p) {
+    return (mcv_floats){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
+MCV_INLINE mcv_floats mcv_floats_load_f16(const uint16_t *p) {
+    return (mcv_floats){_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
+                        _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 8)))};
+}
+MCV_INLINE void mcv_floats_store(float *p, mcv_floats a) {
+    _mm256_storeu_ps(p, a.low);
+    _mm256_storeu_ps(p + 8, a.high);
+}
+MCV_INLINE mcv_floats mcv_floats_set(float a) {
+    return (mcv_floats){_mm256_set1_ps(a), _mm256_set1_ps(a)};
+}
+MCV_INLINE mcv_floats mcv_floats_add(mcv_floats a, mcv_floats b) {
+    return (mcv_floats){_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+}
+MCV_INLINE mcv_floats mcv_floats_multiply(mcv_floats a, mcv_floats b) {
+    return (mcv_floats){_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
+}
+MCV_INLINE mcv_floats mcv_floats_fma(mcv_floats a, mcv_floats b, mcv_floats c) {
+    return (mcv_floats){_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+}
+MCV_INLINE mcv_floats mcv_floats_from_ints(mcv_ints a) {
+    return (mcv_floats){_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)};
+}
+MCV_INLINE mcv_ints mcv_ints_load(const void *p) {
+    return (mcv_ints){_mm256_loadu_si256(p), _mm256_loadu_si256((const __m256i *)p + 1)};
+}
+MCV_INLINE mcv_ints mcv_ints_load_u8(const uint8_t *p) {
+    return (mcv_ints){_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)),
+                      _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(p + 8)))};
+}
+MCV_INLINE mcv_ints mcv_ints_set(int32_t a) {
+    return (mcv_ints){_mm256_set1_epi32(a), _mm256_set1_epi32(a)};
+}
+MCV_INLINE mcv_ints mcv_ints_and(mcv_ints a, mcv_ints b) {
+    return (mcv_ints){_mm256_and_si256(a.low, b.low), _mm256_and_si256(a.high, b.high)};
+}
+MCV_INLINE mcv_ints mcv_ints_shift_right(mcv_ints a, int bits) {
+    return (mcv_ints){_mm256_srli_epi32(a.low, bits), _mm256_srli_epi32(a.high, bits)};
+}
+MCV_INLINE mcv_ints mcv_ints_add(mcv_ints a, mcv_ints b) {
+    return (mcv_ints){_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+}
+MCV_INLINE mcv_ints mcv_shorts_add(mcv_ints a, mcv_ints b) {
+    return (mcv_ints){_mm256_add_epi16(a.low, b.low), _mm256_add_epi16(a.high, b.high)};
+}
+MCV_INLINE mcv_ints mcv_shorts_dot(mcv_ints a, mcv_ints b) {
+    return (mcv_ints){_mm256_madd_epi16(a.low, b.low), _mm256_madd_epi16(a.high, b.high)};
+}
+MCV_INLINE mcv_ints mcv_bytes_dot(mcv_ints unsigned_bytes, mcv_ints signed_bytes) {
+    return (mcv_ints){_mm256_maddubs_epi16(unsigned_bytes.low, signed_bytes.low),
+                      _mm256_maddubs_epi16(unsigned_bytes.high, signed_bytes.high)};
+}
+
+#endif
+
+/* Four bytes that every output is multiplied with. */
+MCV_INLINE mcv_ints mcv_ints_broadcast(const void *four_bytes) {
+    int32_t value;
+    memcpy(&value, four_bytes, sizeof value);
+    return mcv_ints_set(value);
+}
+
+/* The end of `count` (at most MCV_LANES) outputs: bias, then what was there before. */
+MCV_INLINE void mcv_store_outputs(mcv_floats total, const float *bias, bool accumulate, float *y, size_t count) {
+    float before[MCV_LANES] = {0}, offset[MCV_LANES] = {0};
+    if (count == MCV_LANES) {
+        if (bias)
+            total = mcv_floats_add(total, mcv_floats_load(bias));
+        mcv_floats_store(y, accumulate ? mcv_floats_add(mcv_floats_load(y), total) : total);
+        return;
+    }
+    if (bias) {
+        memcpy(offset, bias, count * sizeof *bias);
+        total = mcv_floats_add(total, mcv_floats_load(offset));
+    }
+    if (accumulate) {
+        memcpy(before, y, count * sizeof *y);
+        total = mcv_floats_add(mcv_floats_load(before), total);
+    }
+    mcv_floats_store(before, total);
+    memcpy(y, before, count * sizeof *y);
+}
+
+#endif
