@@ -1,6 +1,6 @@
 # minicpmv: `make help` lists the targets.
 #
-# MODE=release|debug|asan|ubsan|tsan|fuzz   CC=gcc|clang
+# MODE=release|debug|asan|ubsan|tsan|fuzz   CC=gcc|clang   SYSROOT=FOLDER: the libraries of another architecture
 MODE ?= release
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 # build/ for the default, else a folder in it: build/asan, build/clang, build/clang-asan.
@@ -18,7 +18,7 @@ LDLIBS := -ljansson -ljpeg -lpng -lwebp -lwebpdemux -lxxhash -lm
 # FFmpeg's libraries, for videos, where they are installed. `make LIBAV=` builds without them.
 LIBAV_PACKAGES := libavformat libavcodec libswscale libavutil
 ifeq ($(origin LIBAV),undefined)
-LIBAV := $(shell pkg-config --exists $(LIBAV_PACKAGES) 2>/dev/null && echo yes)
+LIBAV := $(if $(SYSROOT),,$(shell pkg-config --exists $(LIBAV_PACKAGES) 2>/dev/null && echo yes))
 endif
 LIBAV_SOURCES := video/video_libav.c video/libav_index.c video/libav_rgb.c
 CPPFLAGS += $(if $(LIBAV),$(shell pkg-config --cflags $(LIBAV_PACKAGES)))
@@ -33,6 +33,8 @@ CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-rec
 # Sanitizers hide from gcc that a variable is set.
 CFLAGS += $(CFLAGS_$(MODE)) $(if $(findstring gcc,$(CC)),$(if $(filter %san,$(MODE)),-Wno-maybe-uninitialized))
 LDFLAGS += $(CFLAGS_$(MODE))
+CFLAGS += $(if $(SYSROOT),--sysroot=$(SYSROOT))
+LDFLAGS += $(if $(SYSROOT),--sysroot=$(SYSROOT))
 
 LIBRARY_FOLDERS := core formats ref video simd blas api
 LIBRARY_SOURCES := $(sort $(foreach folder,$(LIBRARY_FOLDERS),$(shell find $(folder) -name '*.c' -not -path '*/template/*' 2>/dev/null)))
@@ -56,7 +58,7 @@ all: $(PROGRAM) ## Build the program (default)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'MODE=release|debug|asan|ubsan|tsan chooses the build, CC=gcc|clang the compiler.'
 
 # V=1 shows the whole command lines.
@@ -95,7 +97,7 @@ $(CLI_LIBRARY): $(call objects,$(filter-out cli/main.c,$(CLI_SOURCES))) $(CLI_TE
 $(PROGRAM): $(call objects,cli/main.c) $(CLI_LIBRARY) $(LIBRARY)
 	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/tests/%: $(OBJ)/tests/%.o $(CLI_LIBRARY) $(LIBRARY)
+$(BUILD)/tests/%: $(OBJ)/tests/%.o $(if $(SYSROOT),$(OBJ)/tests/emulated_execve.o) $(CLI_LIBRARY) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LDLIBS)
 

@@ -10,7 +10,7 @@ count=0 failed=0
 verify() {
     local words
     count=$((count + 1))
-    if words=$("$PROGRAM" verify --quiet --threads 1,3 --expect-bitwise "$1" 2>&1) &&
+    if words=$(${EMULATOR:-} "$PROGRAM" verify --quiet --threads 1,3 --expect-bitwise "$1" 2>&1) &&
         [[ ${words##*$'\n'} == "all equal: "* ]]; then
         echo "ok $count - $(basename "$1"), ${words##*: }"
     else

@@ -7,6 +7,8 @@
 #   *.sh     run with bash, *.py with $PYTHON; both print TAP on standard output
 #   others   run as they are, print TAP on standard output
 #
+# $EMULATOR runs the programs that are no scripts where it is set: those of another CPU.
+#
 # A program that is missing, crashes, runs past $TEST_TIMEOUT seconds or tells fewer results than it planned counts as
 # one failure more, and so does any report of a sanitizer and a build that failed (--build-status). Exit code 1 where
 # anything failed or nothing passed.
@@ -76,8 +78,8 @@ run_one() {
     case $name in
         *.sh) timeout -k 10 "$TEST_TIMEOUT" bash "$program" >"$work/tap" 2>"$work/output" ;;
         *.py) timeout -k 10 "$TEST_TIMEOUT" "$PYTHON" "$program" >"$work/tap" 2>"$work/output" ;;
-        test_*) timeout -k 10 "$TEST_TIMEOUT" "$program" --tap="$work/tap" >"$work/output" 2>&1 ;;
-        *) timeout -k 10 "$TEST_TIMEOUT" "$program" >"$work/tap" 2>"$work/output" ;;
+        test_*) timeout -k 10 "$TEST_TIMEOUT" ${EMULATOR:-} "$program" --tap="$work/tap" >"$work/output" 2>&1 ;;
+        *) timeout -k 10 "$TEST_TIMEOUT" ${EMULATOR:-} "$program" >"$work/tap" 2>"$work/output" ;;
     esac
     status=$?
 

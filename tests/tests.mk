@@ -47,6 +47,28 @@ asan ubsan tsan: ## Run the tests under a sanitizer
 clang: ## Build with clang and run the tests
 	@$(MAKE) --no-print-directory test CC=clang
 
+# ARM: a cross build under qemu. The processor that qemu plays has every instruction set that it knows.
+AARCH64_SYSROOT := build/aarch64-sysroot
+AARCH64 := CC=aarch64-linux-gnu-gcc SYSROOT=$(AARCH64_SYSROOT)
+AARCH64_DEPS = tests/install_deps.sh gcc-aarch64-linux-gnu qemu-user && tests/make_sysroot.sh arm64 $(AARCH64_SYSROOT)
+
+.PHONY: aarch64
+aarch64: deps ## Cross build for ARM
+	@$(AARCH64_DEPS)
+	@$(MAKE) --no-print-directory $(PARALLEL) $(AARCH64)
+
+.PHONY: test-aarch64
+test-aarch64: deps ## Cross build for ARM and run tests and golden cases in an emulator
+	@$(AARCH64_DEPS)
+	@$(MAKE) --no-print-directory $(AARCH64) test-emulated
+
+.PHONY: test-emulated
+test-emulated: export QEMU_LD_PREFIX := $(SYSROOT)
+test-emulated: export QEMU_CPU := max
+test-emulated: export EMULATOR := $(shell command -v qemu-aarch64)
+test-emulated:
+	@$(BUILD_TESTS); $(RUN_TESTS) $(filter-out %/test_video_libav,$(CRITERION_TESTS)) $(RACES) tests/cli_golden.sh
+
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/*.c)))
 FUZZ_SECONDS ?= 60
 
