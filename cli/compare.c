@@ -233,19 +233,21 @@ static size_t find_tensor(const mcv_dump *file, const char *name) {
     return find_exactly(file, other);
 }
 
-static bool find_exact(const mcv_comparison *comparison, const char *name, mcv_tensor *exact) {
-    if (!comparison->of.exact)
+static bool get_tensor(const mcv_dump *dump, const char *name, mcv_tensor *tensor) {
+    size_t index = find_tensor(dump, name);
+    if (index == mcv_dump_count(dump))
         return false;
-    size_t index = find_tensor(comparison->of.exact, name);
-    if (index == mcv_dump_count(comparison->of.exact))
-        return false;
-    *exact = mcv_dump_at(comparison->of.exact, index);
+    *tensor = mcv_dump_at(dump, index);
     return true;
+}
+
+bool mcv_comparison_golden(const mcv_comparison *comparison, const char *name, mcv_tensor *golden) {
+    return get_tensor(comparison->of.golden, name, golden);
 }
 
 static mcv_status measure_row(mcv_comparison *comparison, mcv_comparison_row *row, const mcv_tensor *ours) {
     mcv_tensor exact;
-    bool has_exact = find_exact(comparison, row->name, &exact);
+    bool has_exact = comparison->of.exact && get_tensor(comparison->of.exact, row->name, &exact);
     tensor_pair pair = {comparison, ours, &row->golden, has_exact ? &exact : NULL, NULL};
     if (!are_comparable(row, comparison->of.loose_shapes, ours, &row->golden, pair.exact))
         return MCV_OK;

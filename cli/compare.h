@@ -47,6 +47,9 @@ typedef struct mcv_comparison {
 mcv_status mcv_comparison_start(mcv_comparison *comparison, const mcv_comparison_options *options);
 void mcv_comparison_free(mcv_comparison *comparison);
 
+/* The golden tensor that goes by this name, selected or not; false where there is none. */
+bool mcv_comparison_golden(const mcv_comparison *comparison, const char *name, mcv_tensor *golden);
+
 /* An mcv_tap_fn whose context is the comparison. A tensor that golden lacks or that is not selected is passed over, a
  * second one of the same name fails. */
 mcv_status mcv_comparison_tensor(void *comparison, const char *name, const mcv_tensor *ours);

@@ -127,7 +127,7 @@ static mcv_status open_model(const mcv_arguments *arguments, const mcv_golden_ca
 static mcv_status write_dump(const MiniCPMV *model, const mcv_golden_case *golden_case, const char *path,
                              size_t *tensors) {
     dump self = {0};
-    mcv_run_sink sink = {take_tensor, take_text, &self};
+    mcv_run_sink sink = {.tensor = take_tensor, .text = take_text, .context = &self};
     MCV_TRY(mcv_safetensors_create(path, &self.writer));
     mcv_status status = mcv_run_case(model, golden_case, &sink);
     mcv_log_progress_end();

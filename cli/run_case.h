@@ -13,6 +13,7 @@ typedef struct mcv_run_sink {
     /* Metadata: "prompts", "temporal_ids" (groups a conversation), then "text.NAME", lists with an item a conversation.
      */
     mcv_status (*text)(void *context, const char *name, const json_t *value);
+    mcv_replace_fn replace; /* may put other values in the place of modules' outputs; NULL: nobody does */
     void *context;
 } mcv_run_sink;
 

@@ -71,6 +71,10 @@ typedef struct mcv_tensor {
  * during the call only. A return other than MCV_OK stops the run, which returns the same. */
 typedef mcv_status (*mcv_tap_fn)(void *context, const char *name, const mcv_tensor *output);
 
+/* May put other values in the place of an FP32 output that a tap has just seen: the run goes on from them. `values` are
+ * the output's own elements. */
+typedef mcv_status (*mcv_replace_fn)(void *context, const char *name, const mcv_tensor *output, float *values);
+
 /* ---- Images ------------------------------------------------------------------------------------------------- */
 
 typedef struct mcv_image {
@@ -215,13 +219,14 @@ typedef mcv_status (*mcv_text_fn)(void *context, int row, const char *text, size
 typedef struct mcv_observer {
     mcv_tap_fn tap;    /* sees each module's output on the prompts */
     mcv_text_fn text;  /* sees the answers grow; the pieces together are the answers */
-    void *context;     /* for both */
+    void *context;     /* for all */
     int tap_in_parts;  /* 1: images go through the encoder and the resampler a few at a time, as without a tap, and the
                           tap sees the outputs of each part; memory does not grow with their number. 0: all in one piece,
                           as HF runs them */
     int tap_attention; /* 1: the tap sees "resampler.attn.weights", too: [groups, queries, frames * patches], for each
                           group of slices how much each query takes of each patch (mean of the heads), frame by frame;
                           0 at padding. PyTorch's torch.nn.MultiheadAttention returns them as its second value */
+    mcv_replace_fn replace; /* is called behind the tap, which must be there; only the reference takes one */
 } mcv_observer;
 
 /* Answers batch_size conversations. answers: [batch_size] strings, to be released with mcv_free; where a model writes

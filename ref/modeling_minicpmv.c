@@ -367,12 +367,15 @@ mcv_status MiniCPMV_prefill(const MiniCPMV *self, const MiniCPMVBatchFeature *fe
                .arena = &arena,
                .tap = observer->tap,
                .tap_context = observer->context,
+               .replace = observer->replace,
                .tap_in_parts = observer->tap_in_parts != 0,
                .tap_attention = observer->tap_attention != 0,
                .tap_suffix = ""};
     *prefill = (Prefill){.model = self, .batch_size = features->batch_size};
     if (features->length == 0)
         return MCV_FAIL(MCV_BAD_INPUT, "an empty prompt");
+    if (observer->replace && self->executor.prefill != reference_prefill)
+        return MCV_FAIL(MCV_UNSUPPORTED, "only the reference lets modules' outputs be replaced");
     mcv_status status = prefill_forward(&run, self, features, prefill);
     mcv_arena_free(&arena);
     if (status != MCV_OK)

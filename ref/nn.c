@@ -63,13 +63,29 @@ void Tensor_round(const Tensor *from, const Tensor *to) {
         to->f32[i] = (float)from->f64[i];
 }
 
+/* The name that the tap knows an output by. */
+static const char *tap_name(const Run *run, const char *name, char *full, size_t size) {
+    bool in_encoder = strncmp(name, "vpm", 3) == 0;
+    snprintf(full, size, "%s%s", name, in_encoder && run->tap_suffix ? run->tap_suffix : "");
+    return full;
+}
+
 mcv_status Run_output_raw(const Run *run, const char *name, const mcv_tensor *output) {
     char full[NAME_SIZE + 16];
     if (!run->tap || !name[0])
         return MCV_OK;
-    bool in_encoder = strncmp(name, "vpm", 3) == 0;
-    snprintf(full, sizeof full, "%s%s", name, in_encoder && run->tap_suffix ? run->tap_suffix : "");
-    return run->tap(run->tap_context, full, output);
+    return run->tap(run->tap_context, tap_name(run, name, full, sizeof full), output);
+}
+
+/* rounded: what the tap has seen of the output, the output itself where it is FP32. */
+static mcv_status replace_output(const Run *run, const char *name, const mcv_tensor *view, const Tensor *rounded,
+                                 const Tensor *output) {
+    char full[NAME_SIZE + 16];
+    int64_t count = Tensor_rows(output) * Tensor_columns(output);
+    MCV_TRY(run->replace(run->tap_context, tap_name(run, name, full, sizeof full), view, rounded->f32));
+    for (int64_t i = 0; i < count && output->f64; i++)
+        output->f64[i] = (double)rounded->f32[i];
+    return MCV_OK;
 }
 
 mcv_status Run_output(const Run *run, const char *name, const Tensor *output) {
@@ -84,6 +100,8 @@ mcv_status Run_output(const Run *run, const char *name, const Tensor *output) {
     mcv_tensor view = {.dtype = MCV_F32, .rank = output->rank, .data = rounded.f32};
     memcpy(view.shape, output->shape, sizeof output->shape);
     mcv_status status = Run_output_raw(run, name, &view);
+    if (status == MCV_OK && run->replace)
+        status = replace_output(run, name, &view, &rounded, output);
     mcv_arena_restore(run->arena, mark);
     return status;
 }

@@ -32,6 +32,7 @@ typedef struct Run {
     mcv_arena *arena; /* activations; callers save and restore it around their temporaries */
     mcv_tap_fn tap;   /* NULL: nobody listens */
     void *tap_context;
+    mcv_replace_fn replace; /* NULL: outputs stay as they are */
     bool tap_in_parts;      /* the tap takes the images' outputs a few groups at a time */
     bool tap_attention;     /* the tap is shown the resampler's attention weights, too */
     const char *tap_suffix; /* behind each name, "" or "#B" while the encoder runs batch B */
@@ -48,7 +49,8 @@ mcv_status Tensor_like_f64(const Run *run, const Tensor *x, int64_t columns, Ten
 /* The same data under another shape of the same size. */
 Tensor Tensor_view(const Tensor *x, int rank, int64_t d0, int64_t d1, int64_t d2, int64_t d3);
 
-/* Shows an FP32 or FP64 output to the tap (FP64 ones rounded). Does nothing without a tap. */
+/* Shows an FP32 or FP64 output to the tap (FP64 ones rounded), then lets run->replace put other values into it. Does
+ * nothing without a tap. */
 mcv_status Run_output(const Run *run, const char *name, const Tensor *output);
 /* The same for any dtype. */
 mcv_status Run_output_raw(const Run *run, const char *name, const mcv_tensor *output);

@@ -219,6 +219,13 @@ static mcv_status group_keys(const Run *run, const Resampler *self, const PosEmb
     return MCV_OK;
 }
 
+/* Copies [a, b, dim] into [b, a, dim]. */
+static void swap_axes(const float *from, int64_t a, int64_t b, int64_t dim, float *to) {
+    for (int64_t i = 0; i < a; i++)
+        for (int64_t j = 0; j < b; j++)
+            memcpy(to + (j * a + i) * dim, from + (i * b + j) * dim, (size_t)dim * sizeof *to);
+}
+
 /* HF gives the tap [num_queries, num_groups, embed_dim], except where groups are attended to one at a time: then the
  * first group's alone. out: [num_groups, num_queries, embed_dim]. */
 static mcv_status show_attn(const Run *run, const Resampler *self, const Tensor *out) {
@@ -231,11 +238,9 @@ static mcv_status show_attn(const Run *run, const Resampler *self, const Tensor 
     mcv_arena_mark mark = mcv_arena_save(run->arena);
     Tensor shape = Tensor_view(out, 3, queries, groups, dim, 0);
     MCV_TRY(Tensor_like_f32(run, &shape, dim, &permuted));
-    for (int64_t g = 0; g < groups; g++)
-        for (int64_t q = 0; q < queries; q++)
-            memcpy(permuted.f32 + (q * groups + g) * dim, out->f32 + (g * queries + q) * dim,
-                   (size_t)dim * sizeof *permuted.f32);
+    swap_axes(out->f32, groups, queries, dim, permuted.f32);
     mcv_status status = Run_output(run, self->attn.name, &permuted);
+    swap_axes(permuted.f32, queries, groups, dim, out->f32); /* it may have been replaced */
     mcv_arena_restore(run->arena, mark);
     return status;
 }

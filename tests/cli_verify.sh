@@ -30,7 +30,7 @@ offset_of() {
 }
 
 single=golden/cases/single
-plan 58
+plan 63
 expect "a case" 0 '^all equal: [0-9]+ comparisons in 1 case$' "${verify[@]}" "$single"
 expect "by its file" 0 '^all equal: ' "${verify[@]}" "$single/case.json"
 expect "a line a tensor, with the distances to the exact run" 0 \
@@ -150,4 +150,13 @@ expect "JUnit on standard output" 0 '<testsuite name="single" tests="78" failure
 expect "a JSON object a line" 0 '^\{"case": "single", "name": "llm.lm_head", "stage": "llm", "pass": true,' "${verify[@]}" "$single" --format jsonl
 expect "the last has the counts" 0 '^\{"cases": 1, "failed": 0, "first_divergence": null\}$' "${verify[@]}" "$single" --format jsonl
 expect_error "a form that is none" 2 'expected text, json, jsonl or junit' "${verify[@]}" "$single" --format xml
+
+# A wrong weight is seen in its module alone where every module gets golden input.
+cp -r golden/models/base-f32 "$work/spoilt"
+spoil "$work/spoilt/model.safetensors" "$(offset_of "$work/spoilt/model.safetensors" llm.model.layers.0.mlp.up_proj.weight)" '\x00\x00\x80\x40'
+expect "a wrong weight" 1 '^first divergence: single: llm.model.layers.0.mlp.up_proj: ' "${verify[@]}" "$single" -m "$work/spoilt"
+result "what follows differs, too" "$([ "$(grep -c FAIL "$work/out")" -gt 10 ] || cat "$work/out")"
+expect "golden input for each module" 1 '^first divergence: single: llm.model.layers.0.mlp.up_proj: ' "${verify[@]}" "$single" -m "$work/spoilt" --inject
+result "no other module differs" "$([ "$(grep '^llm\|^vpm\|^resampler' "$work/out" | grep -c FAIL)" -eq 1 ] || grep FAIL "$work/out")"
+expect "golden input where all is right" 0 '^all equal: [0-9]+ comparisons in 3 cases' "${verify[@]}" golden/cases/{batch,foreach,video-groups} --inject --threads 1,3 --expect-bitwise
 finish

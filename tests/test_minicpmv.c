@@ -2,6 +2,7 @@
 #include "include/minicpmv.h"
 
 #include <criterion/criterion.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,6 +231,43 @@ Test(minicpmv, frames_give_the_same_bits_in_one_piece_and_group_by_group) {
     for (int i = 0; i < FRAMES; i++)
         mcv_image_free(&frames[i]);
     mcv_model_close(model);
+}
+
+static mcv_status hear(void *context, const char *name, const mcv_tensor *output) {
+    (void)context, (void)name, (void)output;
+    return MCV_OK;
+}
+
+/* Puts element numbers into the logits, or (context not NULL) zeros into what the decoder is given. */
+static mcv_status put(void *context, const char *name, const mcv_tensor *output, float *values) {
+    int64_t count = 1;
+    for (int axis = 0; axis < output->rank; axis++)
+        count *= output->shape[axis];
+    bool wanted = strcmp(name, context ? "llm.model.norm" : "llm.lm_head") == 0;
+    for (int64_t i = 0; i < count && wanted; i++)
+        values[i] = context ? 0 : (float)i;
+    return MCV_OK;
+}
+
+Test(minicpmv, outputs_can_be_replaced) {
+    Questions questions;
+    mcv_image image = load_picture();
+    mcv_model *model = open_model(1);
+    mcv_observer observer = {.tap = hear, .replace = put};
+    float *logits;
+    int vocab_size;
+    ask(&questions, &image);
+    cr_assert_eq(mcv_logits(model, questions.conversations, 1, NULL, &observer, &logits, &vocab_size), MCV_OK);
+    for (int i = 0; i < vocab_size; i++)
+        cr_assert_eq(logits[i], (float)i);
+    mcv_free(logits);
+    observer.context = &observer;
+    cr_assert_eq(mcv_logits(model, questions.conversations, 1, NULL, &observer, &logits, &vocab_size), MCV_OK);
+    for (int i = 0; i < vocab_size; i++)
+        cr_assert_eq(logits[i], 0, "the head has no bias");
+    mcv_free(logits);
+    mcv_model_close(model);
+    mcv_image_free(&image);
 }
 
 /* ---- Answers --------------------------------------------------------------------------------------------------- */
