@@ -97,9 +97,12 @@ $(CLI_LIBRARY): $(call objects,$(filter-out cli/main.c,$(CLI_SOURCES))) $(CLI_TE
 $(PROGRAM): $(call objects,cli/main.c) $(CLI_LIBRARY) $(LIBRARY)
 	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# Objects before libraries, whatever the order in which a rule names them.
+LINKED = $(filter %.o,$^) $(filter %.a,$^)
+
 $(BUILD)/tests/%: $(OBJ)/tests/%.o $(if $(SYSROOT),$(OBJ)/tests/emulated_execve.o) $(CLI_LIBRARY) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LDLIBS)
+	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $(LINKED) -lcriterion $(LDLIBS)
 
 $(BUILD)/bench/%: $(OBJ)/bench/%.o $(LIBRARY)
 	@mkdir -p $(@D)

@@ -19,7 +19,11 @@ RUN_TESTS = BUILD=$(BUILD) PROGRAM=$(PROGRAM) CC=$(CC) MODE=$(MODE) tests/run_te
 
 $(BUILD)/tests/tools/%: $(OBJ)/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $(LINKED) $(LDLIBS)
+
+# What checks kernels: the comparison and one generator of arguments for each of them.
+KERNEL_CHECK := $(call objects,$(sort $(wildcard tests/kernels/*.c)))
+$(BUILD)/tests/test_kernels $(BUILD)/tests/test_kernel_harness $(BUILD)/tests/tools/check_kernels: $(KERNEL_CHECK)
 
 $(BUILD)/tests/race_%: $(OBJ)/tests/race_%.o $(LIBRARY)
 	@mkdir -p $(@D)

@@ -1,0 +1,202 @@
+/* Arguments of the matrix products and of the quantization of their inputs. */
+#include "tests/kernels/kernel_trial.h"
+
+enum { MAX_PRODUCTS = 60000 }; /* multiply-adds a trial: contracts are slow */
+
+static size_t round_up(size_t value, size_t multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+/* Mostly small ones of every size; k crosses MCV_K_BLOCK now and then, a single row is a third of the trials. */
+static void draw_sizes(Trial *trial, size_t *m, size_t *n, size_t *k) {
+    *m = trial_chance(trial, 3) ? 1 : trial_between(trial, 0, trial_chance(trial, 8) ? 100 : 20);
+    *n = trial_size(trial, trial_chance(trial, 8) ? 600 : 100);
+    *k = trial_chance(trial, 2) ? trial_between(trial, 0, 150) : trial_between(trial, 0, 1100);
+    if (*m * *n * *k > MAX_PRODUCTS)
+        *k = MAX_PRODUCTS / (*m * *n);
+}
+
+/* Rows with space between them half of the times. */
+static Shape rows_of(Trial *trial, size_t rows, size_t columns) {
+    return (Shape){rows, columns, columns + (trial_chance(trial, 2) ? trial_below(trial, 70) : 0), 0};
+}
+
+typedef struct Output {
+    float *y;
+    size_t ldy;
+    const float *bias;
+    bool accumulate;
+} Output;
+
+static Output make_output(Trial *trial, size_t m, size_t n) {
+    Shape shape = rows_of(trial, m, n);
+    Output output = {.ldy = shape.stride, .accumulate = trial_chance(trial, 3)};
+    Values values = trial_values(trial);
+    output.bias = trial_chance(trial, 2) ? trial_row(trial, "bias", n, values) : NULL;
+    output.y = output.accumulate ? trial_filled(trial, "y", ELEMENT_F32, shape, values)
+                                 : trial_buffer(trial, "y", ELEMENT_F32, shape);
+    return output;
+}
+
+/* ---- Floats ------------------------------------------------------------------------------------------------- */
+
+/* Fills the places of packed weights [panels][k / together][16][together] that have an n and a k, zeros elsewhere. */
+static void *pack(Trial *trial, Element element, size_t n, size_t k, size_t together, Values values) {
+    size_t panels = round_up(n, MCV_LANES) / MCV_LANES, steps = round_up(k, together) / together;
+    size_t count = panels * steps * MCV_LANES * together, size = element_size(element);
+    unsigned char *w = trial_filled(trial, "w", element, (Shape){1, count, count, 64}, values);
+    for (size_t i = 0; i < count; i++) {
+        size_t column = i / together % MCV_LANES + i / together / MCV_LANES / (steps ? steps : 1) * MCV_LANES;
+        if (column >= n || i / together / MCV_LANES % steps * together + i % together >= k)
+            memset(w + i * size, 0, size);
+    }
+    return w;
+}
+
+static void generate_gemm(Trial *trial, void (*kernel)(const mcv_gemm_args *), Element element, size_t together) {
+    mcv_gemm_args a = {0};
+    draw_sizes(trial, &a.m, &a.n, &a.k);
+    Values values = trial_values(trial);
+    Shape shape = rows_of(trial, a.m, a.k);
+    a.x = trial_filled(trial, "x", ELEMENT_F32, shape, values);
+    a.ldx = shape.stride;
+    a.w = pack(trial, element, a.n, a.k, together, values);
+    Output output = make_output(trial, a.m, a.n);
+    a.y = output.y;
+    a.ldy = output.ldy;
+    a.bias = output.bias;
+    a.accumulate = output.accumulate;
+    a.scratch = trial_scratch(trial);
+    trial_describe(trial, "m %zu, n %zu, k %zu, ldx %zu, ldy %zu%s%s", a.m, a.n, a.k, a.ldx, a.ldy,
+                   a.bias ? ", bias" : "", a.accumulate ? ", accumulate" : "");
+    trial_output(trial, a.y);
+    kernel(&a);
+}
+
+void generate_gemm_f32(Trial *trial, void (*kernel)(const mcv_gemm_args *)) {
+    generate_gemm(trial, kernel, ELEMENT_F32, 1);
+}
+
+void generate_gemm_bf16(Trial *trial, void (*kernel)(const mcv_gemm_args *)) {
+    generate_gemm(trial, kernel, ELEMENT_BF16, 2);
+}
+
+/* ---- Integers ----------------------------------------------------------------------------------------------- */
+
+typedef struct Quantized {
+    int8_t *q;
+    size_t ldq;
+    const float *scale;
+    const int32_t *sum;
+} Quantized;
+
+/* Rows in [-127, 127], at times all at the ends of it, zeros behind k; sums and scales as quantize_rows gives them. */
+static Quantized make_quantized(Trial *trial, size_t m, size_t k, size_t group, size_t padded) {
+    Shape shape = rows_of(trial, m, padded);
+    size_t groups = group ? round_up(k, group) / group : 1;
+    bool extreme = trial_chance(trial, 4);
+    Quantized quantized = {.q = trial_buffer(trial, "q", ELEMENT_I8, shape), .ldq = shape.stride};
+    int32_t *sum = trial_buffer(trial, "sum", ELEMENT_I32, (Shape){m, groups, groups, 0});
+    for (size_t row = 0; row < m; row++) {
+        memset(sum + row * groups, 0, groups * sizeof *sum);
+        for (size_t i = 0; i < padded; i++) {
+            int value = extreme ? (trial_chance(trial, 2) ? 127 : -127) : (int)trial_below(trial, 255) - 127;
+            quantized.q[row * shape.stride + i] = (int8_t)(i < k ? value : 0);
+            if (i < k)
+                sum[row * groups + (group ? i / group : 0)] += value;
+        }
+    }
+    quantized.sum = sum;
+    quantized.scale = trial_filled(trial, "scale", ELEMENT_F32, (Shape){m, groups, groups, 0}, trial_values(trial));
+    return quantized;
+}
+
+void generate_gemm_int8(Trial *trial, void (*kernel)(const mcv_gemm_int8_args *)) {
+    mcv_gemm_int8_args a = {0};
+    draw_sizes(trial, &a.m, &a.n, &a.k);
+    size_t padded = round_up(a.k, MCV_K_PADDING), panels = round_up(a.n, MCV_LANES) / MCV_LANES;
+    Quantized x = make_quantized(trial, a.m, a.k, 0, padded);
+    Values values = trial_values(trial);
+    bool extreme = trial_chance(trial, 4);
+    size_t count = panels * padded * MCV_LANES;
+    int8_t *w = trial_buffer(trial, "w", ELEMENT_I8, (Shape){1, count, count, 64});
+    int32_t *w_sum = trial_buffer(trial, "w_sum", ELEMENT_I32, (Shape){1, panels * MCV_LANES, panels * MCV_LANES, 0});
+    memset(w_sum, 0, panels * MCV_LANES * sizeof *w_sum);
+    for (size_t i = 0; i < count; i++) {
+        size_t step = i / 4 / MCV_LANES, n = step / (padded / 4) * MCV_LANES + i / 4 % MCV_LANES;
+        size_t k = step % (padded / 4) * 4 + i % 4;
+        int value = extreme ? (trial_chance(trial, 2) ? 127 : -127) : (int)trial_below(trial, 255) - 127;
+        w[i] = (int8_t)(n < a.n && k < a.k ? value : 0);
+        w_sum[n] += w[i];
+    }
+    a.q = x.q;
+    a.ldq = x.ldq;
+    a.scale = x.scale;
+    a.sum = x.sum;
+    a.w = w;
+    a.w_sum = w_sum;
+    a.w_scale = trial_row(trial, "w_scale", panels * MCV_LANES, values);
+    Output output = make_output(trial, a.m, a.n);
+    a.y = output.y;
+    a.ldy = output.ldy;
+    a.bias = output.bias;
+    a.accumulate = output.accumulate;
+    a.scratch = trial_scratch(trial);
+    trial_describe(trial, "m %zu, n %zu, k %zu, ldq %zu, ldy %zu%s%s", a.m, a.n, a.k, a.ldq, a.ldy,
+                   a.bias ? ", bias" : "", a.accumulate ? ", accumulate" : "");
+    trial_output(trial, a.y);
+    kernel(&a);
+}
+
+/* Nibbles behind k are random as well: q is 0 there. */
+void generate_gemm_int4(Trial *trial, void (*kernel)(const mcv_gemm_int4_args *)) {
+    mcv_gemm_int4_args a = {.group = (size_t)32 << trial_below(trial, 3)};
+    draw_sizes(trial, &a.m, &a.n, &a.k);
+    size_t groups = round_up(a.k, a.group) / a.group, panels = round_up(a.n, MCV_LANES) / MCV_LANES;
+    size_t bytes = panels * groups * a.group / 2 * MCV_LANES, scales = panels * groups * MCV_LANES;
+    Quantized x = make_quantized(trial, a.m, a.k, a.group, groups * a.group);
+    uint8_t *w = trial_filled(trial, "w", ELEMENT_U8, (Shape){1, bytes, bytes, 64}, VALUES_BITS);
+    if (trial_chance(trial, 4))
+        memset(w, trial_chance(trial, 2) ? 0xff : 0, bytes);
+    a.q = x.q;
+    a.ldq = x.ldq;
+    a.scale = x.scale;
+    a.sum = x.sum;
+    a.w = w;
+    a.w_scale = trial_filled(trial, "w_scale", ELEMENT_F16, (Shape){1, scales, scales, 0}, trial_values(trial));
+    if (trial_chance(trial, 2)) {
+        uint8_t *zero = trial_filled(trial, "w_zero", ELEMENT_U8, (Shape){1, scales, scales, 0}, VALUES_BITS);
+        for (size_t i = 0; i < scales; i++)
+            zero[i] &= 15;
+        a.w_zero = zero;
+    }
+    Output output = make_output(trial, a.m, a.n);
+    a.y = output.y;
+    a.ldy = output.ldy;
+    a.bias = output.bias;
+    a.accumulate = output.accumulate;
+    a.scratch = trial_scratch(trial);
+    trial_describe(trial, "m %zu, n %zu, k %zu, group %zu%s, ldq %zu, ldy %zu%s%s", a.m, a.n, a.k, a.group,
+                   a.w_zero ? " with zeros" : "", a.ldq, a.ldy, a.bias ? ", bias" : "",
+                   a.accumulate ? ", accumulate" : "");
+    trial_output(trial, a.y);
+    kernel(&a);
+}
+
+void generate_quantize_rows(Trial *trial, void (*kernel)(const mcv_quantize_rows_args *)) {
+    mcv_quantize_rows_args a = {.m = trial_below(trial, 6), .k = trial_size(trial, 700)};
+    a.group = trial_chance(trial, 3) ? a.k : (size_t)32 << trial_below(trial, 3);
+    Shape shape = rows_of(trial, a.m, a.k);
+    size_t groups = a.group ? round_up(a.k, a.group) / a.group : 0;
+    a.x = trial_filled(trial, "x", ELEMENT_F32, shape, trial_values(trial));
+    a.ldx = shape.stride;
+    a.ldq = round_up(a.k, MCV_K_PADDING) + (trial_chance(trial, 2) ? trial_below(trial, 70) : 0);
+    a.q = trial_buffer(trial, "q", ELEMENT_I8, (Shape){a.m, a.ldq, a.ldq, 0});
+    a.scale = trial_buffer(trial, "scale", ELEMENT_F32, (Shape){a.m, groups, groups, 0});
+    a.sum = trial_buffer(trial, "sum", ELEMENT_I32, (Shape){a.m, groups, groups, 0});
+    trial_describe(trial, "m %zu, k %zu, group %zu, ldx %zu, ldq %zu", a.m, a.k, a.group, a.ldx, a.ldq);
+    trial_output(trial, a.q);
+    trial_output(trial, a.scale);
+    trial_output(trial, a.sum);
+    kernel(&a);
+}
