@@ -31,81 +31,81 @@ typedef struct Panel {
 #define ADD_PRODUCTS(sum, w, q) mcv_shorts_add(sum, mcv_bytes_dot(w, q))
 #endif
 
-#define UNROLL _Pragma("GCC unroll 16")
-
 static size_t groups_of(const mcv_gemm_int4_args *a) {
     return (a->k + a->group - 1) / a->group;
 }
 
 /* The dot products of 32 k are added to `dot`. */
-MCV_INLINE void add_chunk(mcv_ints dot[][TILE_PANELS], const int rows, const uint8_t *const w[TILE_PANELS],
-                          const int8_t *q) {
-    mcv_ints sum[TILE_ROWS][TILE_PANELS];
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int p = 0; p < TILE_PANELS; p++) sum[r][p] = FIRST_SUM(dot[r][p]);
-    for (int step = 0; step < CHUNK / STEP; step++, q += rows * STEP) {
-        mcv_ints low[TILE_PANELS], high[TILE_PANELS];
-        UNROLL for (int p = 0; p < TILE_PANELS; p++) {
+MCV_INLINE void add_chunk(mcv_ints dot[][MCV_TILE_PANELS], const int rows, const uint8_t *const w[], const int8_t *q) {
+    mcv_ints sum[MCV_TILE_ROWS][MCV_TILE_PANELS], low[MCV_TILE_PANELS], high[MCV_TILE_PANELS];
+    MCV_EACH_ROW(MCV_EACH_PANEL(sum[r][p] = FIRST_SUM(dot[r][p]);))
+    int step = 0;
+    _Pragma("GCC unroll 1") do { /* Unrolled, all products would be there before the first is added. */
+        MCV_EACH_PANEL({
             mcv_ints both = mcv_ints_load(w[p] + step * 64);
-            if (rows < TILE_ROWS / 2)
+            if (rows <= TILE_ROWS / 2)
                 _mm_prefetch((const char *)w[p] + step * 64 + AHEAD, _MM_HINT_T0);
             low[p] = mcv_ints_and(both, mcv_ints_set(0x0f0f0f0f));
             high[p] = mcv_ints_and(mcv_ints_shift_right(both, 4), mcv_ints_set(0x0f0f0f0f));
-        }
-        UNROLL for (int r = 0; r < rows; r++) {
-            mcv_ints first = mcv_ints_broadcast(q + r * STEP), second = mcv_ints_broadcast(q + r * STEP + 4);
-            UNROLL for (int p = 0; p < TILE_PANELS; p++) {
-                sum[r][p] = ADD_PRODUCTS(sum[r][p], low[p], first);
-                sum[r][p] = ADD_PRODUCTS(sum[r][p], high[p], second);
-            }
-        }
+        })
+        MCV_EACH_ROW({
+            mcv_ints first = mcv_ints_broadcast(q + r * STEP);
+            MCV_EACH_PANEL(sum[r][p] = ADD_PRODUCTS(sum[r][p], low[p], first);)
+            mcv_ints second = mcv_ints_broadcast(q + r * STEP + 4);
+            MCV_EACH_PANEL(sum[r][p] = ADD_PRODUCTS(sum[r][p], high[p], second);)
+        })
+        q += rows * STEP;
     }
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int p = 0; p < TILE_PANELS; p++) dot[r][p] =
-        LAST_SUM(dot[r][p], sum[r][p]);
+    while (++step < CHUNK / STEP)
+        ;
+    MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = LAST_SUM(dot[r][p], sum[r][p]);))
 }
 
 /* x: a copy of rows, scale [groups][rows], offset [groups][rows] (-8 sum, or -sum if there are zeros), q [k /
  * STEP][rows][STEP]. */
-MCV_INLINE void multiply(const mcv_gemm_int4_args *a, const Panel panel[TILE_PANELS], const char *x, float *y,
-                         const int rows, const bool zeros) {
-    mcv_floats total[TILE_ROWS][TILE_PANELS];
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int p = 0; p < TILE_PANELS; p++) total[r][p] = mcv_floats_set(0);
+MCV_INLINE void multiply(const mcv_gemm_int4_args *a, const Panel panel[], const char *x, float *y, const int rows,
+                         const bool zeros) {
+    mcv_floats total[MCV_TILE_ROWS][MCV_TILE_PANELS];
+    MCV_EACH_ROW(MCV_EACH_PANEL(total[r][p] = mcv_floats_set(0);))
     size_t groups = groups_of(a);
     const float *scale = (const float *)x;
     const int32_t *offset = (const int32_t *)(scale + groups * rows);
     const int8_t *q = (const int8_t *)(offset + groups * rows);
-    const uint8_t *w[TILE_PANELS];
-    UNROLL for (int p = 0; p < TILE_PANELS; p++) w[p] = panel[p].w;
-    for (size_t g = 0; g < groups; g++) {
-        mcv_ints dot[TILE_ROWS][TILE_PANELS];
-        UNROLL for (int p = 0; p < TILE_PANELS; p++) {
-            mcv_ints zero = zeros ? mcv_ints_load_u8(panel[p].zero + g * MCV_LANES) : mcv_ints_set(0);
-            UNROLL for (int r = 0; r < rows; r++) {
-                mcv_ints start = mcv_ints_set(offset[g * rows + r]);
-                dot[r][p] = zeros ? mcv_shorts_dot(zero, start) : start;
-            }
-        }
-        for (size_t k = 0; k < a->group; k += CHUNK, q += rows * CHUNK) {
+    const uint8_t *w[MCV_TILE_PANELS];
+    MCV_EACH_PANEL(w[p] = panel[p].w;)
+    for (size_t g = 0; g < groups; g++, scale += rows, offset += rows) {
+        mcv_ints dot[MCV_TILE_ROWS][MCV_TILE_PANELS], zero[MCV_TILE_PANELS];
+        MCV_EACH_PANEL(zero[p] = zeros ? mcv_ints_load_u8(panel[p].zero + g * MCV_LANES) : mcv_ints_set(0);)
+        MCV_EACH_ROW({
+            mcv_ints start = mcv_ints_set(offset[r]);
+            MCV_EACH_PANEL(dot[r][p] = zeros ? mcv_shorts_dot(zero[p], start) : start;)
+        })
+        size_t k = 0;
+        do {
             add_chunk(dot, rows, w, q);
-            UNROLL for (int p = 0; p < TILE_PANELS; p++) w[p] += CHUNK / 2 * MCV_LANES;
-        }
-        UNROLL for (int p = 0; p < TILE_PANELS; p++) {
-            mcv_floats w_scale = mcv_floats_load_f16(panel[p].scale + g * MCV_LANES);
-            UNROLL for (int r = 0; r < rows; r++) {
-                mcv_floats both = mcv_floats_multiply(w_scale, mcv_floats_set(scale[g * rows + r]));
-                total[r][p] = mcv_floats_fma(mcv_floats_from_ints(dot[r][p]), both, total[r][p]);
-            }
-        }
+            MCV_EACH_PANEL(w[p] += CHUNK / 2 * MCV_LANES;)
+            q += rows * CHUNK;
+        } while ((k += CHUNK) < a->group);
+        mcv_floats w_scale[MCV_TILE_PANELS];
+        MCV_EACH_PANEL(w_scale[p] = mcv_floats_load_f16(panel[p].scale + g * MCV_LANES);)
+        MCV_EACH_ROW({
+            mcv_floats x_scale = mcv_floats_set(scale[r]);
+            MCV_EACH_PANEL(total[r][p] = mcv_floats_fma(mcv_floats_from_ints(dot[r][p]),
+                                                        mcv_floats_multiply(w_scale[p], x_scale), total[r][p]);)
+        })
     }
-    for (int r = 0; r < rows; r++)
-        for (int p = 0; p < TILE_PANELS; p++)
-            mcv_store_outputs(total[r][p], a->bias ? a->bias + panel[p].n : NULL, a->accumulate,
+    float outputs[MCV_TILE_ROWS][MCV_TILE_PANELS][MCV_LANES];
+    MCV_EACH_ROW(MCV_EACH_PANEL(mcv_floats_store(outputs[r][p], total[r][p]);))
+    for (int p = 0; p < TILE_PANELS; p++)
+        for (int r = 0; r < rows; r++)
+            mcv_store_outputs(outputs[r][p], a->bias ? a->bias + panel[p].n : NULL, a->accumulate,
                               y + r * a->ldy + panel[p].n, panel[p].count);
 }
 
-typedef void Tile(const mcv_gemm_int4_args *a, const Panel panel[TILE_PANELS], const char *x, float *y);
+typedef void Tile(const mcv_gemm_int4_args *a, const Panel panel[], const char *x, float *y);
 
 #define TILE(rows)                                                                                                     \
-    static void tile_##rows(const mcv_gemm_int4_args *a, const Panel panel[TILE_PANELS], const char *x, float *y) {    \
+    static void tile_##rows(const mcv_gemm_int4_args *a, const Panel panel[], const char *x, float *y) {               \
         if (a->w_zero)                                                                                                 \
             multiply(a, panel, x, y, rows, true);                                                                      \
         else                                                                                                           \
@@ -141,7 +141,7 @@ static void copy_rows(const mcv_gemm_int4_args *a, size_t first, size_t rows, ch
     }
 }
 
-static void find_panels(const mcv_gemm_int4_args *a, size_t n, Panel panel[TILE_PANELS]) {
+static void find_panels(const mcv_gemm_int4_args *a, size_t n, Panel panel[MCV_TILE_PANELS]) {
     size_t groups = groups_of(a);
     for (size_t p = 0; p < TILE_PANELS; p++, n += MCV_LANES) {
         if (n >= a->n) { /* Computed again, not stored. */
@@ -169,7 +169,7 @@ static void multiply_rows(const mcv_gemm_int4_args *a, size_t first, size_t rows
         copy_rows(a, first + begin, end - begin, copy + begin * row_bytes(a));
     }
     for (size_t n = 0; n < a->n; n += TILE_PANELS * MCV_LANES) {
-        Panel panel[TILE_PANELS];
+        Panel panel[MCV_TILE_PANELS];
         find_panels(a, n, panel);
         for (size_t t = 0; t < tiles; t++) {
             size_t begin = rows * t / tiles, end = rows * (t + 1) / tiles;

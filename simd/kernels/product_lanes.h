@@ -135,6 +135,31 @@ MCV_INLINE mcv_ints mcv_bytes_dot(mcv_ints unsigned_bytes, mcv_ints signed_bytes
 
 #endif
 
+/* Statements once for each row and each panel of a tile; `r` and `p` are constants there, `rows` is one after inlining.
+ * Compilers keep an array in registers only if they never see a loop over it. */
+#define MCV_EACH_ROW(...)                                                                                              \
+    MCV_ONCE(r, 0, rows, __VA_ARGS__)                                                                                  \
+    MCV_ONCE(r, 1, rows, __VA_ARGS__)                                                                                  \
+    MCV_ONCE(r, 2, rows, __VA_ARGS__)                                                                                  \
+    MCV_ONCE(r, 3, rows, __VA_ARGS__)                                                                                  \
+    MCV_ONCE(r, 4, rows, __VA_ARGS__)                                                                                  \
+    MCV_ONCE(r, 5, rows, __VA_ARGS__)                                                                                  \
+    MCV_ONCE(r, 6, rows, __VA_ARGS__)                                                                                  \
+    MCV_ONCE(r, 7, rows, __VA_ARGS__)                                                                                  \
+    MCV_ONCE(r, 8, rows, __VA_ARGS__)                                                                                  \
+    MCV_ONCE(r, 9, rows, __VA_ARGS__)                                                                                  \
+    MCV_ONCE(r, 10, rows, __VA_ARGS__)                                                                                 \
+    MCV_ONCE(r, 11, rows, __VA_ARGS__)
+#define MCV_EACH_PANEL(...)                                                                                            \
+    MCV_ONCE(p, 0, TILE_PANELS, __VA_ARGS__)                                                                           \
+    MCV_ONCE(p, 1, TILE_PANELS, __VA_ARGS__)
+#define MCV_ONCE(name, value, end, ...)                                                                                \
+    if (value < (end)) {                                                                                               \
+        enum { name = value };                                                                                         \
+        __VA_ARGS__                                                                                                    \
+    }
+enum { MCV_TILE_ROWS = 12, MCV_TILE_PANELS = 2 /* at most */ };
+
 /* Four bytes that every output is multiplied with. */
 MCV_INLINE mcv_ints mcv_ints_broadcast(const void *four_bytes) {
     int32_t value;
@@ -143,24 +168,22 @@ MCV_INLINE mcv_ints mcv_ints_broadcast(const void *four_bytes) {
 }
 
 /* The end of `count` (at most MCV_LANES) outputs: bias, then what was there before. */
-MCV_INLINE void mcv_store_outputs(mcv_floats total, const float *bias, bool accumulate, float *y, size_t count) {
+static inline void mcv_store_outputs(const float total[MCV_LANES], const float *bias, bool accumulate, float *y,
+                                     size_t count) {
     float before[MCV_LANES] = {0}, offset[MCV_LANES] = {0};
-    if (count == MCV_LANES) {
-        if (bias)
-            total = mcv_floats_add(total, mcv_floats_load(bias));
-        mcv_floats_store(y, accumulate ? mcv_floats_add(mcv_floats_load(y), total) : total);
-        return;
-    }
-    if (bias) {
+    bool whole = count == MCV_LANES;
+    if (!whole && bias)
         memcpy(offset, bias, count * sizeof *bias);
-        total = mcv_floats_add(total, mcv_floats_load(offset));
-    }
-    if (accumulate) {
+    if (!whole && accumulate)
         memcpy(before, y, count * sizeof *y);
-        total = mcv_floats_add(mcv_floats_load(before), total);
-    }
-    mcv_floats_store(before, total);
-    memcpy(y, before, count * sizeof *y);
+    mcv_floats sum = mcv_floats_load(total);
+    if (bias)
+        sum = mcv_floats_add(sum, mcv_floats_load(whole ? bias : offset));
+    if (accumulate)
+        sum = mcv_floats_add(mcv_floats_load(whole ? y : before), sum);
+    mcv_floats_store(whole ? y : before, sum);
+    if (!whole)
+        memcpy(y, before, count * sizeof *y);
 }
 
 #endif
