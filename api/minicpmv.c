@@ -12,25 +12,26 @@ mcv_model_options mcv_model_options_default(void) {
     return (mcv_model_options){0};
 }
 
-static mcv_status open_model(mcv_model *model, const char *folder, const mcv_model_options *options) {
+static mcv_status open_model(mcv_model *model, const char *path, const mcv_model_options *options) {
     PillowVersion pillow = PILLOW_13;
     if (options->pillow_version)
         MCV_TRY(PillowVersion_from_string(options->pillow_version, &pillow));
     if (options->threads < 0)
         return MCV_FAIL(MCV_USAGE, "%d threads", options->threads);
     MCV_TRY(mcv_pool_create(&model->pool, options->threads));
-    MCV_TRY(MiniCPMV_from_pretrained(&model->reference, folder, model->pool));
+    ModelFiles files = {.model = path, .mmproj = options->mmproj, .preprocessor_config = options->preprocessor_config};
+    MCV_TRY(MiniCPMV_from_files(&model->reference, &files, model->pool));
     model->reference->fix_token_zero = options->fix_token_zero != 0;
     model->reference->processor.image_processor.pillow = pillow;
     return MCV_OK;
 }
 
-mcv_status mcv_model_open(const char *folder, const mcv_model_options *options, mcv_model **out) {
+mcv_status mcv_model_open(const char *path, const mcv_model_options *options, mcv_model **out) {
     mcv_model_options defaults = mcv_model_options_default();
     mcv_model *model;
     *out = NULL;
     MCV_TRY(MCV_NEW(&model, 1));
-    mcv_status status = open_model(model, folder, options ? options : &defaults);
+    mcv_status status = open_model(model, path, options ? options : &defaults);
     if (status != MCV_OK) {
         mcv_model_close(model);
         return status;

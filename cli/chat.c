@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/model_options.h"
 #include "cli/turn.h"
 #include "cli/video_options.h"
 #include "core/buffer.h"
@@ -262,7 +263,8 @@ static mcv_status converse(session *self) {
 /* ---- Options ------------------------------------------------------------------------------------------------ */
 
 static const mcv_option OPTIONS[] = {
-    {'m', "model", "FOLDER", "the model, in Hugging Face layout"},
+    MCV_MODEL_OPTION,
+    MCV_MODEL_FILE_OPTIONS,
     {'i', "image", "FILE", "an image for the first question; may be given several times"},
     {0, "video", "FILE", "a video or a folder of images, likewise; with one, images are not cut and not numbered"},
     MCV_VIDEO_OPTIONS,
@@ -330,19 +332,21 @@ static mcv_status refuse_idle_options(const mcv_arguments *arguments, const mcv_
 }
 
 static mcv_status open_session(session *self, const mcv_arguments *arguments) {
-    const char *folder;
+    ModelFiles files;
     MiniCPMVConfig config;
     mcv_model_options model_options = mcv_model_options_default();
-    MCV_TRY(mcv_option_required(arguments, "model", &folder));
+    MCV_TRY(mcv_model_options_require(arguments, &files));
     MCV_TRY(read_prompt_options(arguments, &self->prompt_options));
     MCV_TRY(mcv_video_options_read(arguments, &self->turn_options.clip));
     model_options.threads = arguments->threads;
+    model_options.mmproj = files.mmproj;
+    model_options.preprocessor_config = files.preprocessor_config;
     model_options.fix_token_zero = mcv_option_count(arguments, "fix-token-zero") > 0;
     model_options.pillow_version = mcv_option_value(arguments, "pillow");
-    MCV_TRY(MiniCPMVConfig_from_pretrained(&config, folder));
+    MCV_TRY(ModelFiles_config(&files, &config));
     self->vision_layers = config.vision_config.num_hidden_layers - (config.drop_vision_last_layer ? 1 : 0);
     self->text_layers = config.num_hidden_layers;
-    MCV_TRY(mcv_model_open(folder, &model_options, &self->model));
+    MCV_TRY(mcv_model_open(files.model, &model_options, &self->model));
     self->turn_options.model = self->model;
     self->turn_options.max_slice_nums = self->prompt_options.max_slice_nums ? self->prompt_options.max_slice_nums : 1;
     MCV_TRY(read_generation_options(arguments, self->model, self->prompt_options.enable_thinking,

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/json_lines.h"
+#include "cli/model_options.h"
 #include "core/file.h"
 #include "formats/json.h"
 #include "ref/python_json.h"
@@ -13,7 +14,7 @@
 static const size_t FILE_LIMIT = (size_t)1 << 30;
 
 static const mcv_option OPTIONS[] = {
-    {'m', "model", "FOLDER", "the model"},
+    MCV_MODEL_OPTION,
     {'f', "file", "FILE", "ids of a file, separated by white space; - for standard input"},
     {0, "jsonl", NULL, "the ids of each line of standard input, a JSON list"},
     {0, "skip-special-tokens", NULL, "leave special tokens out"},
@@ -109,15 +110,15 @@ static mcv_status print_given(const Job *job, const mcv_arguments *arguments) {
 /* ---- The command --------------------------------------------------------------------------------------------- */
 
 static mcv_status run(const mcv_arguments *arguments) {
-    const char *folder;
-    MCV_TRY(mcv_option_required(arguments, "model", &folder));
+    ModelFiles files;
+    MCV_TRY(mcv_model_options_require(arguments, &files));
     bool has_lines = mcv_option_count(arguments, "jsonl") > 0;
     int sources = (arguments->num_operands > 0) + (mcv_option_count(arguments, "file") > 0) + has_lines;
     if (sources != 1)
         return MCV_FAIL(MCV_USAGE, "expected one of ID, --file and --jsonl, found %d of them", sources);
     Job job = {.skip_special_tokens = mcv_option_count(arguments, "skip-special-tokens") > 0,
                .as_json = arguments->json || has_lines};
-    MCV_TRY(Qwen2Tokenizer_from_pretrained(&job.tokenizer, folder));
+    MCV_TRY(ModelFiles_tokenizer(&files, &job.tokenizer));
     mcv_status status = has_lines ? mcv_json_read_lines(print_line, &job) : print_given(&job, arguments);
     Qwen2Tokenizer_free(job.tokenizer);
     return status;

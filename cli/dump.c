@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/json_output.h"
+#include "cli/model_options.h"
 #include "cli/run_case.h"
 #include "core/log.h"
 #include "core/threads.h"
@@ -115,12 +116,13 @@ static mcv_status get_case(const mcv_arguments *arguments, mcv_golden_case *gold
 
 static mcv_status open_model(const mcv_arguments *arguments, const mcv_golden_case *golden_case, mcv_pool *pool,
                              MiniCPMV **model) {
-    const char *folder = mcv_option_value(arguments, "model"), *pillow = mcv_option_value(arguments, "pillow");
-    if (!folder)
-        folder = golden_case->model;
-    if (!folder)
+    ModelFiles files = mcv_model_options_read(arguments);
+    const char *pillow = mcv_option_value(arguments, "pillow");
+    if (!files.model)
+        files.model = golden_case->model;
+    if (!files.model)
         return MCV_FAIL(MCV_USAGE, "--model is needed");
-    MCV_TRY(MiniCPMV_from_pretrained(model, folder, pool));
+    MCV_TRY(MiniCPMV_from_files(model, &files, pool));
     return pillow ? PillowVersion_from_string(pillow, &(*model)->processor.image_processor.pillow) : MCV_OK;
 }
 
@@ -166,7 +168,8 @@ done:
 }
 
 static const mcv_option OPTIONS[] = {
-    {'m', "model", "FOLDER", "the model (default: the case's own)"},
+    {'m', "model", "MODEL", "the model (default: the case's own)"},
+    MCV_MODEL_FILE_OPTIONS,
     {'o', "output", "FILE", "the safetensors file to write"},
     {0, "case", "CASE", "run a golden case (its folder or case.json)"},
     {'i', "image", "FILE", "show an image; several in their order"},

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/json_output.h"
+#include "cli/model_options.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "formats/golden_case.h"
@@ -189,15 +190,17 @@ static mcv_status open_answers(evaluation *self, const char *path) {
 }
 
 static mcv_status open_evaluation(evaluation *self, const mcv_arguments *arguments) {
-    const char *folder;
+    ModelFiles files;
     mcv_model_options options = mcv_model_options_default();
     options.threads = arguments->threads;
-    MCV_TRY(mcv_option_required(arguments, "model", &folder));
+    MCV_TRY(mcv_model_options_require(arguments, &files));
+    options.mmproj = files.mmproj;
+    options.preprocessor_config = files.preprocessor_config;
     MCV_TRY(mcv_option_required(arguments, "task", &self->file));
     MCV_TRY(mcv_option_int(arguments, "max-slice-nums", 1, 1 << 10, &self->max_slice_nums));
     MCV_TRY(mcv_path_folder(&self->folder, self->file));
     MCV_TRY(open_answers(self, mcv_option_value(arguments, "answers")));
-    return mcv_model_open(folder, &options, &self->model);
+    return mcv_model_open(files.model, &options, &self->model);
 }
 
 static mcv_status close_evaluation(evaluation *self, mcv_status status) {
@@ -222,7 +225,8 @@ static mcv_status run(const mcv_arguments *arguments) {
 }
 
 static const mcv_option OPTIONS[] = {
-    {'m', "model", "FOLDER", "the model, in Hugging Face layout"},
+    MCV_MODEL_OPTION,
+    MCV_MODEL_FILE_OPTIONS,
     {0, "task", "FILE", "the questions, a JSON object a line"},
     {0, "max-slice-nums", "N", "for every item; 1: no slices (default: the item's or the model's)"},
     {0, "answers", "FILE", "write the answers, a JSON string a line"},

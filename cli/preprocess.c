@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/json_lines.h"
 #include "cli/model_inputs.h"
+#include "cli/model_options.h"
 #include "cli/preprocess_video.h"
 #include "cli/video_options.h"
 #include "formats/temporal_ids.h"
@@ -17,7 +18,8 @@ enum { DEFAULT_MAX_INP_LENGTH = 16384, MOST_SLICES = 1 << 20, MOST_IMAGES = 1 <<
 static const char IMAGE_TAG[] = "(<image>./</image>)";
 
 static const mcv_option OPTIONS[] = {
-    {'m', "model", "FOLDER", "the model, in Hugging Face layout"},
+    MCV_MODEL_OPTION,
+    MCV_MODEL_FILE_OPTIONS,
     {'i', "image", "FILE", "an image; may be given several times"},
     {'p', "prompt", "TEXT", "the question about the images (default: none)"},
     {0, "system", "TEXT", "a system prompt"},
@@ -281,15 +283,15 @@ static mcv_status read_command_line(const mcv_arguments *arguments, json_t *requ
     return add_images(arguments, request);
 }
 
-static mcv_status run_job(const mcv_arguments *arguments, const char *folder, Job *job) {
+static mcv_status run_job(const mcv_arguments *arguments, const ModelFiles *files, Job *job) {
     const char *pillow = mcv_option_value(arguments, "pillow");
     PillowVersion version = PILLOW_13;
     if (pillow)
         MCV_TRY(PillowVersion_from_string(pillow, &version));
     MCV_TRY(read_command_line(arguments, job->defaults));
     if (mcv_option_count(arguments, "raw-prompt") == 0)
-        MCV_TRY(chat_template_check(folder));
-    MCV_TRY(MiniCPMVProcessor_from_pretrained(&job->processor, folder));
+        MCV_TRY(ModelFiles_check_chat_template(files));
+    MCV_TRY(ModelFiles_processor(files, &job->processor));
     job->processor.image_processor.pillow = version;
     mcv_status status = MCV_OK;
     if (mcv_option_count(arguments, "jsonl") > 0) {
@@ -313,13 +315,13 @@ static mcv_status refuse_idle_options(const mcv_arguments *arguments) {
 }
 
 static mcv_status run(const mcv_arguments *arguments) {
-    const char *folder;
+    ModelFiles files;
     if (mcv_option_count(arguments, "video") > 0)
         return mcv_preprocess_video(arguments);
     MCV_TRY(mcv_video_options_refuse(arguments));
     if (mcv_option_count(arguments, "contact-sheet") > 0)
         return MCV_FAIL(MCV_USAGE, "--contact-sheet goes with --video");
-    MCV_TRY(mcv_option_required(arguments, "model", &folder));
+    MCV_TRY(mcv_model_options_require(arguments, &files));
     MCV_TRY(refuse_idle_options(arguments));
     Job job = {.output = mcv_option_value(arguments, "output")};
     bool has_lines = mcv_option_count(arguments, "jsonl") > 0;
@@ -327,7 +329,7 @@ static mcv_status run(const mcv_arguments *arguments) {
         return MCV_FAIL(MCV_USAGE, "--output holds one request's inputs and cannot go with --jsonl");
     job.as_json = arguments->json || !job.output;
     job.defaults = json_object();
-    mcv_status status = run_job(arguments, folder, &job);
+    mcv_status status = run_job(arguments, &files, &job);
     json_decref(job.defaults);
     return status;
 }

@@ -4,6 +4,7 @@
 
 #include "cli/contact_sheet.h"
 #include "cli/json_output.h"
+#include "cli/model_options.h"
 #include "cli/video_options.h"
 #include "core/log.h"
 #include "formats/safetensors.h"
@@ -175,11 +176,12 @@ static mcv_status refuse_others(const mcv_arguments *arguments) {
 }
 
 static mcv_status load_processor(const mcv_arguments *arguments, video_job *job) {
-    const char *folder, *pillow = mcv_option_value(arguments, "pillow");
-    MCV_TRY(mcv_option_required(arguments, "model", &folder));
+    ModelFiles files;
+    const char *pillow = mcv_option_value(arguments, "pillow");
+    MCV_TRY(mcv_model_options_require(arguments, &files));
     job->max_slice_nums = CARD_MAX_SLICE_NUMS;
     MCV_TRY(mcv_option_int(arguments, "max-slice-nums", 1, MOST_SLICES, &job->max_slice_nums));
-    MCV_TRY(MiniCPMVImageProcessor_from_pretrained(&job->processor, folder));
+    MCV_TRY(ModelFiles_image_processor(&files, &job->processor));
     return pillow ? PillowVersion_from_string(pillow, &job->processor.pillow) : MCV_OK;
 }
 

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/json_lines.h"
+#include "cli/model_options.h"
 #include "core/file.h"
 #include "formats/json.h"
 #include "ref/chat_template.h"
@@ -13,7 +14,7 @@
 static const size_t TEXT_LIMIT = (size_t)1 << 30;
 
 static const mcv_option OPTIONS[] = {
-    {'m', "model", "FOLDER", "the model"},
+    MCV_MODEL_OPTION,
     {'f', "file", "FILE", "tokenize the text of a file, - for standard input"},
     {0, "jsonl", NULL, "tokenize each line of standard input, a JSON string"},
     {0, "messages", "FILE", "tokenize a conversation, a JSON list of messages; - for standard input"},
@@ -205,15 +206,15 @@ static mcv_status run_job(Job *job, const mcv_arguments *arguments) {
 }
 
 static mcv_status run(const mcv_arguments *arguments) {
-    const char *folder;
-    MCV_TRY(mcv_option_required(arguments, "model", &folder));
+    ModelFiles files;
+    MCV_TRY(mcv_model_options_require(arguments, &files));
     MCV_TRY(check_arguments(arguments));
     if (mcv_option_value(arguments, "messages"))
-        MCV_TRY(chat_template_check(folder));
+        MCV_TRY(ModelFiles_check_chat_template(&files));
     if (mcv_option_count(arguments, "prompt-only"))
         return run_prompt_only(arguments);
     Job job = {.form = arguments->json ? OBJECT : mcv_option_count(arguments, "jsonl") ? LIST : PLAIN};
-    MCV_TRY(Qwen2Tokenizer_from_pretrained(&job.tokenizer, folder));
+    MCV_TRY(ModelFiles_tokenizer(&files, &job.tokenizer));
     mcv_status status = run_job(&job, arguments);
     Qwen2Tokenizer_free(job.tokenizer);
     return status;

@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/fingerprints.h"
+#include "cli/model_options.h"
 #include "cli/report.h"
 #include "cli/run_case.h"
 #include "core/log.h"
@@ -12,7 +13,7 @@
 enum { MOST_RUNS = 64, MOST_THREADS = 1024 };
 
 typedef struct verify_options {
-    const char *model;      /* NULL: the case's own */
+    ModelFiles files;       /* files.model NULL: the case's own */
     const char *pillow;     /* NULL: the version that the golden file was made with */
     int threads[MOST_RUNS]; /* [num_runs]: one run each; 0: one per processor */
     int num_runs;
@@ -60,7 +61,7 @@ static mcv_status read_threads(const char *text, verify_options *options) {
 
 static mcv_status read_options(const mcv_arguments *arguments, verify_options *options) {
     const char *threads = mcv_option_value(arguments, "threads");
-    *options = (verify_options){.model = mcv_option_value(arguments, "model"),
+    *options = (verify_options){.files = mcv_model_options_read(arguments),
                                 .pillow = mcv_option_value(arguments, "pillow"),
                                 .expect_bitwise = mcv_option_count(arguments, "expect-bitwise") > 0,
                                 .fail_fast = mcv_option_count(arguments, "fail-fast") > 0,
@@ -199,9 +200,9 @@ static mcv_status choose_pillow(const verify_options *options, verify_case *veri
     return status;
 }
 
-/* The model's folder; NULL where neither the command line nor the case names one. */
+/* The model's path; NULL where neither the command line nor the case names one. */
 static const char *model_of(const verify_options *options, const mcv_golden_case *golden_case) {
-    return options->model ? options->model : golden_case->model;
+    return options->files.model ? options->files.model : golden_case->model;
 }
 
 /* Leaves out answers that nobody looks at. */
@@ -230,7 +231,9 @@ static mcv_status open_case(const verify_options *options, const char *path, ver
 }
 
 static mcv_status open_model(const verify_options *options, verify_case *verified) {
-    MCV_TRY(MiniCPMV_from_pretrained(&verified->model, model_of(options, &verified->golden_case), NULL));
+    ModelFiles files = options->files;
+    files.model = model_of(options, &verified->golden_case);
+    MCV_TRY(MiniCPMV_from_files(&verified->model, &files, NULL));
     return choose_pillow(options, verified);
 }
 
@@ -323,7 +326,8 @@ static mcv_status run(const mcv_arguments *arguments) {
 }
 
 static const mcv_option OPTIONS[] = {
-    {'m', "model", "FOLDER", "another model than the case names"},
+    {'m', "model", "MODEL", "another model than the case names: a folder, or a GGUF file"},
+    MCV_MODEL_FILE_OPTIONS,
     {0, "threads", "N[,N...]", "threads; several numbers: a run with each (default: one per processor)"},
     {0, "expect-bitwise", NULL, "demand equal bits of all runs"},
     MCV_STAGE_OPTION,

@@ -187,6 +187,19 @@ void mcv_gguf_close(mcv_gguf *file) {
     free(file);
 }
 
+mcv_status mcv_path_is_gguf(const char *path, bool *is_gguf) {
+    static const char MAGIC[] = "GGUF", SUFFIX[] = ".gguf";
+    size_t length = strlen(path), suffix = sizeof SUFFIX - 1;
+    *is_gguf = length > suffix && strcmp(path + length - suffix, SUFFIX) == 0;
+    if (*is_gguf || !mcv_file_exists(path) || mcv_path_is_folder(path))
+        return MCV_OK;
+    mcv_file_map map;
+    MCV_TRY(mcv_file_open_map(path, &map));
+    *is_gguf = map.size >= sizeof MAGIC - 1 && memcmp(map.data, MAGIC, sizeof MAGIC - 1) == 0;
+    mcv_file_close_map(&map);
+    return MCV_OK;
+}
+
 const char *mcv_gguf_path(const mcv_gguf *file) {
     return file->path;
 }

@@ -19,6 +19,9 @@ mcv_status mcv_gguf_read(const void *data, size_t size, const char *name, mcv_gg
 /* NULL is fine. */
 void mcv_gguf_close(mcv_gguf *file);
 
+/* Whether a file begins as GGUF files do, or is named so; a folder and what is not there do not. */
+mcv_status mcv_path_is_gguf(const char *path, bool *is_gguf);
+
 /* The path as given. */
 const char *mcv_gguf_path(const mcv_gguf *file);
 int mcv_gguf_version(const mcv_gguf *file);

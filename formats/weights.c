@@ -51,31 +51,66 @@ static mcv_status add_safetensors(mcv_weights *weights) {
     return MCV_OK;
 }
 
-mcv_status mcv_weights_open(const char *path, mcv_weights **out) {
+static mcv_status add_files(mcv_weights *weights, const char *mmproj) {
+    bool is_gguf;
+    MCV_TRY(mcv_path_is_gguf(weights->path, &is_gguf));
+    if (!is_gguf && mmproj)
+        return MCV_FAIL(MCV_USAGE, "%s is no GGUF file: its vision side is not in another file", weights->path);
+    if (!is_gguf)
+        return add_safetensors(weights);
+    MCV_TRY(mcv_gguf_open(weights->path, &weights->gguf));
+    MCV_TRY(mcv_weights_add_gguf(weights, weights->gguf));
+    if (!mmproj)
+        return MCV_OK;
+    MCV_TRY(mcv_gguf_open(mmproj, &weights->mmproj));
+    return mcv_weights_add_gguf(weights, weights->mmproj);
+}
+
+static mcv_status sort_entries(mcv_weights *weights) {
+    if (weights->count > 0)
+        qsort(weights->entries, weights->count, sizeof *weights->entries, compare_names);
+    for (size_t i = 1; i < weights->count; i++)
+        if (strcmp(weights->entries[i - 1].name, weights->entries[i].name) == 0)
+            return MCV_FAIL(MCV_BAD_INPUT, "%s: %s: two tensors of this name", weights->path, weights->entries[i].name);
+    return MCV_OK;
+}
+
+mcv_status mcv_weights_open(const char *path, const char *mmproj, mcv_weights **out) {
     mcv_weights *weights;
     *out = NULL;
     MCV_TRY(MCV_NEW(&weights, 1));
     mcv_status status = mcv_strdup(&weights->path, path);
     if (status == MCV_OK)
-        status = add_safetensors(weights);
-    if (status != MCV_OK) {
+        status = add_files(weights, mmproj);
+    if (status == MCV_OK)
+        status = sort_entries(weights);
+    if (status == MCV_OK)
+        *out = weights;
+    else
         mcv_weights_close(weights);
-        return status;
-    }
-    if (weights->count > 0)
-        qsort(weights->entries, weights->count, sizeof *weights->entries, compare_names);
-    *out = weights;
-    return MCV_OK;
+    return status;
 }
 
 void mcv_weights_close(mcv_weights *weights) {
     if (!weights)
         return;
     mcv_safetensors_close(weights->safetensors);
+    mcv_gguf_close(weights->gguf);
+    mcv_gguf_close(weights->mmproj);
     mcv_arena_free(&weights->arena);
     free(weights->entries);
     free(weights->path);
     free(weights);
+}
+
+size_t mcv_weights_count(const mcv_weights *weights) {
+    return weights->count;
+}
+
+const char *mcv_weights_at(const mcv_weights *weights, size_t index, mcv_weight *weight, const char **unsupported) {
+    *weight = weights->entries[index].weight;
+    *unsupported = weights->entries[index].unsupported;
+    return weights->entries[index].name;
 }
 
 mcv_status mcv_weights_find(const mcv_weights *weights, const char *name, mcv_weight *weight) {

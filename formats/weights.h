@@ -2,7 +2,7 @@
  *
  *     mcv_weights *weights;
  *     mcv_weight weight;
- *     MCV_TRY(mcv_weights_open(folder, &weights));
+ *     MCV_TRY(mcv_weights_open(folder, NULL, &weights));
  *     MCV_TRY(mcv_weights_find(weights, "llm.lm_head.weight", &weight));
  *     mcv_weight_to_f32(&weight, row, 1, values);
  *
@@ -28,10 +28,16 @@ typedef struct mcv_weight {
 
 typedef struct mcv_weights mcv_weights;
 
-/* Opens what mcv_safetensors_open does. */
-mcv_status mcv_weights_open(const char *path, mcv_weights **weights);
+/* `path`: what mcv_safetensors_open takes, or a GGUF file of the language model; then mmproj is the GGUF file of the
+ * vision side, NULL: none. MCV_BAD_INPUT: missing, damaged; two tensors of one name. MCV_USAGE: mmproj beside anything
+ * but a GGUF file. */
+mcv_status mcv_weights_open(const char *path, const char *mmproj, mcv_weights **weights);
 /* NULL is fine. */
 void mcv_weights_close(mcv_weights *weights);
+
+/* All of them, sorted by name; weight->type has no meaning where *unsupported names a type that weights do not have. */
+size_t mcv_weights_count(const mcv_weights *weights);
+const char *mcv_weights_at(const mcv_weights *weights, size_t index, mcv_weight *weight, const char **unsupported);
 
 /* MCV_BAD_INPUT: no tensor has this name; MCV_UNSUPPORTED: its elements are of a type that weights do not have (I64).
  */

@@ -3,6 +3,7 @@
 #define MCV_FORMATS_WEIGHTS_TABLE_H
 
 #include "core/arena.h"
+#include "formats/gguf.h"
 #include "formats/safetensors.h"
 #include "formats/weights.h"
 
@@ -16,8 +17,9 @@ struct mcv_weights {
     char *path; /* as given, for messages */
     mcv_weights_entry *entries;
     size_t count, capacity;
-    mcv_arena arena; /* names, and tensors that do not lie in a file as the model has them */
-    mcv_safetensors *safetensors;
+    mcv_arena arena;              /* names, and tensors that do not lie in a file as the model has them */
+    mcv_safetensors *safetensors; /* the files, as far as there are any */
+    mcv_gguf *gguf, *mmproj;
 };
 
 /* Appends an entry and returns it, its name not copied. */
@@ -28,5 +30,8 @@ mcv_weight mcv_weight_from_tensor(const mcv_tensor *tensor, const char **unsuppo
 
 /* Sets rows, columns and row_bytes from type and shape; false where a row does not end with a block. */
 bool mcv_weight_lay_out(mcv_weight *weight);
+
+/* Adds the tensors of a GGUF file, which stays open as long as the weights. */
+mcv_status mcv_weights_add_gguf(mcv_weights *weights, const mcv_gguf *file);
 
 #endif

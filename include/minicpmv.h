@@ -190,14 +190,16 @@ typedef struct mcv_model_options {
     int threads;        /* 0: one per processor */
     int fix_token_zero; /* 1: token id 0 ("!") is text like any other. HF masks it in prompts and drops it from answers
                          */
-    const char *pillow_version; /* whose resizing is followed: "13.0.0"; NULL: the newest known */
+    const char *pillow_version;      /* whose resizing is followed: "13.0.0"; NULL: the newest known */
+    const char *mmproj;              /* the GGUF file of the vision side, where the model is a GGUF file; NULL: none */
+    const char *preprocessor_config; /* a preprocessor_config.json in place of the model's own; NULL: that one */
 } mcv_model_options;
 
 mcv_model_options mcv_model_options_default(void);
 
-/* Opens a model in Hugging Face layout: a folder with config.json, preprocessor_config.json, tokenizer and safetensors.
- * options NULL: the defaults. */
-mcv_status mcv_model_open(const char *folder, const mcv_model_options *options, mcv_model **model);
+/* Opens a model: a folder in Hugging Face layout (config.json, preprocessor_config.json, tokenizer, safetensors), or a
+ * GGUF file of the language model, whose vision side is in options->mmproj. options NULL: the defaults. */
+mcv_status mcv_model_open(const char *path, const mcv_model_options *options, mcv_model **model);
 void mcv_model_close(mcv_model *model);
 
 /* Chooses and decodes a video's frames. It can be what FFmpeg's libraries read (mp4, mkv, webm, mov, avi, GIF, ...;

@@ -352,7 +352,7 @@ mcv_status apply_chat_template(const json_t *messages, const json_t *tools, bool
 /* Far above any template. */
 static const size_t TEMPLATE_LIMIT = (size_t)1 << 20;
 
-static mcv_status compare_template(const char *text, size_t size, const char *where) {
+mcv_status chat_template_check_text(const char *text, size_t size, const char *where) {
     uint64_t hash = XXH3_64bits(text, size);
     if (hash == KNOWN_TEMPLATE)
         return MCV_OK;
@@ -365,7 +365,7 @@ static mcv_status check_file(const char *path) {
     mcv_buffer text = {0};
     mcv_status status = mcv_file_read(path, TEMPLATE_LIMIT, &text);
     if (status == MCV_OK)
-        status = compare_template(text.data, text.size, path);
+        status = chat_template_check_text(text.data, text.size, path);
     mcv_buffer_free(&text);
     return status;
 }
@@ -376,7 +376,7 @@ static mcv_status check_config(const char *path) {
     mcv_json value = mcv_json_member(&config, "chat_template");
     mcv_status status = MCV_OK;
     if (json_is_string(value.value))
-        status = compare_template(json_string_value(value.value), json_string_length(value.value), path);
+        status = chat_template_check_text(json_string_value(value.value), json_string_length(value.value), path);
     else if (value.value)
         status = mcv_json_fail(MCV_UNSUPPORTED, &value, "one chat template");
     mcv_json_free(&config);

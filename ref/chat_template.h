@@ -25,5 +25,7 @@ mcv_status apply_chat_template(const json_t *messages, const json_t *tools, bool
 /* Whether the model's folder asks for the template that is known here (chat_template.jinja, or chat_template of
  * tokenizer_config.json), or for none. MCV_UNSUPPORTED: another one. */
 mcv_status chat_template_check(const char *folder);
+/* The same for a template itself; `where` names its place in messages. */
+mcv_status chat_template_check_text(const char *text, size_t size, const char *where);
 
 #endif

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "formats/json.h"
 
 /* Sizes beyond these are damage, not models (see the header). */
 enum {
@@ -313,22 +312,23 @@ static void list_missing_keys(const mcv_json *json, char *names, size_t size) {
             used += (size_t)snprintf(names + used, size - used, "%s%s", used ? ", " : "", KEYS[i]);
 }
 
-mcv_status MiniCPMVConfig_from_pretrained(MiniCPMVConfig *config, const char *folder) {
+mcv_status MiniCPMVConfig_from_json(MiniCPMVConfig *config, const mcv_json *json) {
     *config = (MiniCPMVConfig){0};
+    MCV_TRY(check_model_type(json));
+    MCV_TRY(MiniCPMVConfig_init(config, json));
+    MCV_TRY(GenerationConfig_from_model_config(config, json));
+    MCV_TRY(check_combinations(config, json->file));
+    list_missing_keys(json, config->missing_keys, sizeof config->missing_keys);
+    return MCV_OK;
+}
+
+mcv_status MiniCPMVConfig_from_pretrained(MiniCPMVConfig *config, const char *folder) {
     char *path;
     mcv_json json;
     MCV_TRY(mcv_path_join(&path, folder, "config.json"));
     mcv_status status = mcv_json_load(path, &json);
     if (status == MCV_OK)
-        status = check_model_type(&json);
-    if (status == MCV_OK)
-        status = MiniCPMVConfig_init(config, &json);
-    if (status == MCV_OK)
-        status = GenerationConfig_from_model_config(config, &json);
-    if (status == MCV_OK)
-        status = check_combinations(config, path);
-    if (status == MCV_OK)
-        list_missing_keys(&json, config->missing_keys, sizeof config->missing_keys);
+        status = MiniCPMVConfig_from_json(config, &json);
     mcv_json_free(&json);
     free(path);
     return status;

@@ -3,6 +3,7 @@
 #define MCV_REF_CONFIGURATION_MINICPM_H
 
 #include "core/memory.h"
+#include "formats/json.h"
 
 /* HF: transformers.activations.ACT2FN, by the names that the configurations use. */
 typedef enum Activation {
@@ -84,5 +85,7 @@ typedef struct MiniCPMVConfig {
  * in its mask, where a `sliding_window` of n hides what lies n or more tokens back all the same; later versions do not.
  */
 mcv_status MiniCPMVConfig_from_pretrained(MiniCPMVConfig *config, const char *folder);
+/* The same from the root of a file that has been read. */
+mcv_status MiniCPMVConfig_from_json(MiniCPMVConfig *config, const mcv_json *json);
 
 #endif

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "core/file.h"
-#include "formats/json.h"
 
 /* Numbers beyond these are damage, not image processors. */
 enum {
@@ -80,7 +79,7 @@ static mcv_status MiniCPMVImageProcessor_init(MiniCPMVImageProcessor *processor,
     return get_channels(json, "norm_std", false, processor->std);
 }
 
-mcv_status MiniCPMVImageProcessor_from_pretrained(MiniCPMVImageProcessor *processor, const char *folder) {
+mcv_status MiniCPMVImageProcessor_from_json(MiniCPMVImageProcessor *processor, const mcv_json *json) {
     *processor = (MiniCPMVImageProcessor){
         .max_slice_nums = 9,
         .scale_resolution = 448,
@@ -92,13 +91,18 @@ mcv_status MiniCPMVImageProcessor_from_pretrained(MiniCPMVImageProcessor *proces
         .std = {0.5, 0.5, 0.5},
         .pillow = PILLOW_13,
     };
+    return MiniCPMVImageProcessor_init(processor, json);
+}
+
+mcv_status MiniCPMVImageProcessor_from_pretrained(MiniCPMVImageProcessor *processor, const char *folder) {
     char *path;
+    *processor = (MiniCPMVImageProcessor){0};
     MCV_TRY(mcv_path_join(&path, folder, "preprocessor_config.json"));
     mcv_json json;
     mcv_status status = mcv_json_load(path, &json);
     free(path);
     if (status == MCV_OK)
-        status = MiniCPMVImageProcessor_init(processor, &json);
+        status = MiniCPMVImageProcessor_from_json(processor, &json);
     mcv_json_free(&json);
     return status;
 }

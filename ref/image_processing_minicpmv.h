@@ -6,6 +6,7 @@
 #include "core/buffer.h"
 #include "core/tensor.h"
 #include "formats/image.h"
+#include "formats/json.h"
 #include "ref/pillow_resize.h"
 
 /* preprocessor_config.json. */
@@ -28,6 +29,8 @@ typedef struct MiniCPMVImageProcessor {
 /* Reads folder/preprocessor_config.json; keys that are missing have HF's defaults. MCV_BAD_INPUT: a value of the wrong
  * type or without meaning, with the key's name. Release with MiniCPMVImageProcessor_free, also after a failure. */
 mcv_status MiniCPMVImageProcessor_from_pretrained(MiniCPMVImageProcessor *processor, const char *folder);
+/* The same from the root of a file that has been read. */
+mcv_status MiniCPMVImageProcessor_from_json(MiniCPMVImageProcessor *processor, const mcv_json *json);
 void MiniCPMVImageProcessor_free(MiniCPMVImageProcessor *processor);
 
 /* How an image is cut, 0 x 0 where it is not. HF: a list of both numbers, or None. */

@@ -37,17 +37,18 @@ static mcv_status check_patch_size(const MiniCPMV *self, const char *folder) {
     int expected = self->config.patch_size, found = self->processor.image_processor.patch_size;
     if (expected == found)
         return MCV_OK;
-    return MCV_FAIL(MCV_BAD_INPUT, "%s: config.json has patch_size = %d, preprocessor_config.json has %d", folder,
-                    expected, found);
+    return MCV_FAIL(MCV_BAD_INPUT, "%s: the model has patch_size = %d, its image processor has %d", folder, expected,
+                    found);
 }
 
-static mcv_status load(MiniCPMV *self, const char *folder) {
-    MCV_TRY(MiniCPMVConfig_from_pretrained(&self->config, folder));
-    MCV_TRY(MiniCPMVProcessor_from_pretrained(&self->processor, folder));
+static mcv_status load(MiniCPMV *self, const ModelFiles *files) {
+    const char *folder = files->model;
+    MCV_TRY(ModelFiles_config(files, &self->config));
+    MCV_TRY(ModelFiles_processor(files, &self->processor));
     MCV_TRY(check_patch_size(self, folder));
-    MCV_TRY(chat_template_check(folder));
+    MCV_TRY(ModelFiles_check_chat_template(files));
     MCV_TRY(find_terminators(self, folder));
-    MCV_TRY(mcv_weights_open(folder, &self->weights));
+    MCV_TRY(ModelFiles_weights(files, &self->weights));
     Weights weights = {self->weights, &self->arena};
     mcv_status status = Qwen3ForCausalLM_load(&self->llm, &weights, "llm", &self->config);
     if (status == MCV_OK)
@@ -61,19 +62,23 @@ static mcv_status load(MiniCPMV *self, const char *folder) {
                       : mcv_fail_context(status, "%s", folder);
 }
 
-mcv_status MiniCPMV_from_pretrained(MiniCPMV **model, const char *folder, mcv_pool *pool) {
+mcv_status MiniCPMV_from_files(MiniCPMV **model, const ModelFiles *files, mcv_pool *pool) {
     MiniCPMV *self;
     *model = NULL;
     MCV_TRY(MCV_NEW(&self, 1));
     self->pool = pool;
     self->executor = (Executor){self, reference_prefill};
-    mcv_status status = load(self, folder);
+    mcv_status status = load(self, files);
     if (status != MCV_OK) {
         MiniCPMV_free(self);
         return status;
     }
     *model = self;
     return MCV_OK;
+}
+
+mcv_status MiniCPMV_from_pretrained(MiniCPMV **model, const char *folder, mcv_pool *pool) {
+    return MiniCPMV_from_files(model, &(ModelFiles){.model = folder}, pool);
 }
 
 void MiniCPMV_free(MiniCPMV *model) {

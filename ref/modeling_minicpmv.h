@@ -4,6 +4,7 @@
 
 #include "ref/chat_template.h"
 #include "ref/generation.h"
+#include "ref/model_files.h"
 #include "ref/modeling_navit_siglip.h"
 #include "ref/modeling_qwen3.h"
 #include "ref/processing_minicpmv.h"
@@ -35,7 +36,10 @@ struct MiniCPMV {
     Executor executor;
 };
 
-/* Opens a folder in HF's layout: config.json, preprocessor_config.json, tokenizer, safetensors. */
+/* Opens a model: a folder in HF's layout (config.json, preprocessor_config.json, tokenizer, safetensors) or a pair of
+ * GGUF files. */
+mcv_status MiniCPMV_from_files(MiniCPMV **model, const ModelFiles *files, mcv_pool *pool);
+/* The same for a folder. */
 mcv_status MiniCPMV_from_pretrained(MiniCPMV **model, const char *folder, mcv_pool *pool);
 void MiniCPMV_free(MiniCPMV *model);
 

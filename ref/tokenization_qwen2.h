@@ -4,6 +4,7 @@
 #define MCV_REF_TOKENIZATION_QWEN2_H
 
 #include "core/buffer.h"
+#include "formats/gguf.h"
 #include "ref/token_ids.h"
 
 typedef struct Qwen2Tokenizer Qwen2Tokenizer;
@@ -13,6 +14,9 @@ typedef struct Qwen2Tokenizer Qwen2Tokenizer;
  * Qwen2TokenizerFast.from_pretrained. MCV_BAD_INPUT: files that are missing, damaged or contradict each other.
  * MCV_UNSUPPORTED: a tokenizer.json of another pipeline than Qwen2's, clean_up_tokenization_spaces. */
 mcv_status Qwen2Tokenizer_from_pretrained(Qwen2Tokenizer **tokenizer, const char *folder);
+/* The same from the metadata of a GGUF file. MCV_BAD_INPUT: keys that are missing, damaged or contradict each other.
+ * MCV_UNSUPPORTED: another kind of tokenizer. */
+mcv_status Qwen2Tokenizer_from_gguf(Qwen2Tokenizer **tokenizer, const mcv_gguf *file);
 void Qwen2Tokenizer_free(Qwen2Tokenizer *tokenizer);
 
 /* Appends the ids of `size` bytes of text. HF: tokenizer.encode(text). Text that is no valid UTF-8: MCV_BAD_INPUT with

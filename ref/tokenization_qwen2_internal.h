@@ -1,4 +1,5 @@
-/* What a tokenizer holds; for tokenization_qwen2.c, which uses it, and tokenization_qwen2_load.c, which fills it. */
+/* What a tokenizer holds; for tokenization_qwen2.c, which uses it, and tokenization_qwen2_load.c and
+ * tokenization_qwen2_gguf.c, which fill it. */
 #ifndef MCV_REF_TOKENIZATION_QWEN2_INTERNAL_H
 #define MCV_REF_TOKENIZATION_QWEN2_INTERNAL_H
 
@@ -20,5 +21,8 @@ struct Qwen2Tokenizer {
     mcv_buffer decoded_bytes;
     int32_t bos_id, eos_id, unk_id;
 };
+
+/* What each id decodes to, once and for all; to be called when all tokens are in. */
+mcv_status Qwen2Tokenizer_decode_vocabulary(Qwen2Tokenizer *tokenizer);
 
 #endif

@@ -551,8 +551,7 @@ static mcv_status decode_token(Qwen2Tokenizer *tokenizer, const char *content, s
     return MCV_OK;
 }
 
-/* What each id decodes to, once and for all. */
-static mcv_status decode_vocabulary(Qwen2Tokenizer *tokenizer) {
+mcv_status Qwen2Tokenizer_decode_vocabulary(Qwen2Tokenizer *tokenizer) {
     const BPE *model = &tokenizer->model;
     tokenizer->num_ids = model->num_ids;
     for (size_t i = 0; i < tokenizer->added.count; i++)
@@ -577,7 +576,7 @@ static mcv_status load(Qwen2Tokenizer *tokenizer, const char *folder, mcv_json *
     MCV_TRY(read_flags(tokenizer, config));
     MCV_TRY(add_all_tokens(tokenizer, folder, is_fast, config));
     MCV_TRY(AddedVocabulary_build(&tokenizer->added));
-    return decode_vocabulary(tokenizer);
+    return Qwen2Tokenizer_decode_vocabulary(tokenizer);
 }
 
 mcv_status Qwen2Tokenizer_from_pretrained(Qwen2Tokenizer **tokenizer, const char *folder) {

@@ -1,0 +1,14 @@
+#include "cli/model_options.h"
+
+ModelFiles mcv_model_options_read(const mcv_arguments *arguments) {
+    return (ModelFiles){.model = mcv_option_value(arguments, "model"),
+                        .mmproj = mcv_option_value(arguments, "mmproj"),
+                        .preprocessor_config = mcv_option_value(arguments, "preprocessor-config")};
+}
+
+mcv_status mcv_model_options_require(const mcv_arguments *arguments, ModelFiles *files) {
+    const char *model;
+    MCV_TRY(mcv_option_required(arguments, "model", &model));
+    *files = mcv_model_options_read(arguments);
+    return MCV_OK;
+}

@@ -1,0 +1,120 @@
+#include "ref/model_files.h"
+
+#include "formats/gguf.h"
+#include "ref/chat_template.h"
+#include "ref/gguf_config.h"
+
+/* Both files of a pair; NULL for a folder, *vision NULL where no file was given. */
+typedef struct Pair {
+    mcv_gguf *language, *vision;
+} Pair;
+
+static void close_pair(Pair *pair) {
+    mcv_gguf_close(pair->language);
+    mcv_gguf_close(pair->vision);
+}
+
+static mcv_status open_pair(const ModelFiles *files, bool needs_vision, Pair *pair) {
+    bool is_gguf;
+    *pair = (Pair){0};
+    MCV_TRY(mcv_path_is_gguf(files->model, &is_gguf));
+    if (!is_gguf && files->mmproj)
+        return MCV_FAIL(MCV_USAGE, "%s is no GGUF file: --mmproj goes with one", files->model);
+    if (is_gguf && needs_vision && !files->mmproj)
+        return MCV_FAIL(MCV_USAGE, "%s holds the language model alone: --mmproj FILE is needed for the vision side",
+                        files->model);
+    if (!is_gguf)
+        return MCV_OK;
+    mcv_status status = mcv_gguf_open(files->model, &pair->language);
+    if (status == MCV_OK && files->mmproj)
+        status = mcv_gguf_open(files->mmproj, &pair->vision);
+    if (status != MCV_OK)
+        close_pair(pair);
+    return status;
+}
+
+/* ---- Configuration ------------------------------------------------------------------------------------------- */
+
+mcv_status ModelFiles_config(const ModelFiles *files, MiniCPMVConfig *config) {
+    Pair pair;
+    mcv_json json;
+    MCV_TRY(open_pair(files, true, &pair));
+    if (!pair.language)
+        return MiniCPMVConfig_from_pretrained(config, files->model);
+    mcv_status status = gguf_config(pair.language, pair.vision, &json);
+    if (status == MCV_OK) {
+        status = MiniCPMVConfig_from_json(config, &json);
+        mcv_json_free(&json);
+    }
+    close_pair(&pair);
+    return status;
+}
+
+/* ---- Processor ----------------------------------------------------------------------------------------------- */
+
+static mcv_status image_processor_from_pair(const Pair *pair, MiniCPMVImageProcessor *processor) {
+    mcv_json json;
+    MCV_TRY(gguf_preprocessor_config(pair->vision, &json));
+    mcv_status status = MiniCPMVImageProcessor_from_json(processor, &json);
+    mcv_json_free(&json);
+    return status;
+}
+
+static mcv_status image_processor_from_file(const char *path, MiniCPMVImageProcessor *processor) {
+    mcv_json json;
+    MCV_TRY(mcv_json_load(path, &json));
+    mcv_status status = MiniCPMVImageProcessor_from_json(processor, &json);
+    mcv_json_free(&json);
+    return status;
+}
+
+mcv_status ModelFiles_image_processor(const ModelFiles *files, MiniCPMVImageProcessor *processor) {
+    Pair pair;
+    *processor = (MiniCPMVImageProcessor){0};
+    if (files->preprocessor_config)
+        return image_processor_from_file(files->preprocessor_config, processor);
+    MCV_TRY(open_pair(files, true, &pair));
+    mcv_status status = pair.language ? image_processor_from_pair(&pair, processor)
+                                      : MiniCPMVImageProcessor_from_pretrained(processor, files->model);
+    close_pair(&pair);
+    return status;
+}
+
+mcv_status ModelFiles_tokenizer(const ModelFiles *files, Qwen2Tokenizer **tokenizer) {
+    Pair pair;
+    MCV_TRY(open_pair(files, false, &pair));
+    mcv_status status = pair.language ? Qwen2Tokenizer_from_gguf(tokenizer, pair.language)
+                                      : Qwen2Tokenizer_from_pretrained(tokenizer, files->model);
+    close_pair(&pair);
+    return status;
+}
+
+mcv_status ModelFiles_processor(const ModelFiles *files, MiniCPMVProcessor *processor) {
+    *processor = (MiniCPMVProcessor){0};
+    mcv_status status = ModelFiles_image_processor(files, &processor->image_processor);
+    if (status == MCV_OK)
+        status = ModelFiles_tokenizer(files, &processor->tokenizer);
+    if (status != MCV_OK)
+        MiniCPMVProcessor_free(processor);
+    return status;
+}
+
+mcv_status ModelFiles_check_chat_template(const ModelFiles *files) {
+    static const char KEY[] = "tokenizer.chat_template";
+    Pair pair;
+    mcv_gguf_string text = {0};
+    MCV_TRY(open_pair(files, false, &pair));
+    if (!pair.language)
+        return chat_template_check(files->model);
+    mcv_status status = mcv_gguf_get_string(pair.language, KEY, &text);
+    if (status == MCV_OK && text.data)
+        status = chat_template_check_text(text.data, text.size, files->model);
+    close_pair(&pair);
+    return status;
+}
+
+/* ---- Weights ------------------------------------------------------------------------------------------------- */
+
+mcv_status ModelFiles_weights(const ModelFiles *files, mcv_weights **weights) {
+    return mcv_weights_open(files->model, files->mmproj, weights);
+}
