@@ -38,6 +38,12 @@ LDFLAGS += $(if $(SYSROOT),--sysroot=$(SYSROOT))
 
 LIBRARY_FOLDERS := core formats ref video simd blas api
 LIBRARY_SOURCES := $(sort $(foreach folder,$(LIBRARY_FOLDERS),$(shell find $(folder) -name '*.c' -not -path '*/template/*' 2>/dev/null)))
+# Kernels for instruction sets of other architectures are left out.
+KERNEL_FOLDERS_x86_64 := avx2 avx512 avx512vnni avx512bf16 amx
+KERNEL_FOLDERS_aarch64 := neon dotprod i8mm
+ARCHITECTURE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+OTHER_KERNELS := $(filter-out $(KERNEL_FOLDERS_$(ARCHITECTURE)),$(KERNEL_FOLDERS_x86_64) $(KERNEL_FOLDERS_aarch64))
+LIBRARY_SOURCES := $(filter-out $(OTHER_KERNELS:%=simd/kernels/%/%),$(LIBRARY_SOURCES))
 LIBRARY_SOURCES := $(filter-out $(if $(LIBAV),video/libav_missing.c,$(LIBAV_SOURCES)),$(LIBRARY_SOURCES))
 CLI_SOURCES := $(sort $(wildcard cli/*.c))
 # Text that is part of the program, as C strings.
@@ -69,7 +75,8 @@ TARGET_FLAGS = $(TARGET_FLAGS_$(word 3,$(subst /, ,$(filter simd/kernels/%,$<)))
 TARGET_FLAGS_avx2 := -mavx2 -mfma -mf16c
 TARGET_FLAGS_avx512 := $(TARGET_FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl
 TARGET_FLAGS_avx512vnni := $(TARGET_FLAGS_avx512) -mavx512vnni
-TARGET_FLAGS_amx := $(TARGET_FLAGS_avx512vnni) -mamx-tile -mamx-int8
+TARGET_FLAGS_avx512bf16 := $(TARGET_FLAGS_avx512vnni) -mavx512bf16
+TARGET_FLAGS_amx := $(TARGET_FLAGS_avx512bf16) -mamx-tile -mamx-int8 -mamx-bf16
 TARGET_FLAGS_dotprod := -march=armv8.2-a+dotprod
 TARGET_FLAGS_i8mm := -march=armv8.2-a+dotprod+i8mm
 

@@ -124,7 +124,7 @@ static mcv_status read_common_options(mcv_arguments *arguments) {
         MCV_TRY(check_engine(engine));
     if (dtype && !find_option(arguments->command->options, "dtype")) /* else the command reads its own */
         MCV_TRY(check_dtype(dtype));
-    if (target)
+    if (target && !find_option(arguments->command->options, "target"))
         MCV_TRY(check_target(target));
     if (find_option(arguments->command->options, "threads"))
         return MCV_OK; /* the command reads its own */
