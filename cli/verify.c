@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/fingerprints.h"
+#include "cli/manifest.h"
 #include "cli/model_options.h"
 #include "cli/report.h"
 #include "cli/run_case.h"
@@ -311,9 +312,21 @@ static mcv_status verify_all(const verify_options *options, const mcv_arguments 
     return MCV_FAIL(worst, "%zu of %zu cases could not be run", report->summary.not_run, report->summary.cases);
 }
 
+/* --manifest: files are looked at, nothing is run. */
+static mcv_status verify_manifest(const mcv_arguments *arguments, const char *manifest) {
+    if (arguments->num_operands > 0)
+        return MCV_FAIL(MCV_USAGE, "--manifest takes no cases, found %s", arguments->operands[0]);
+    return mcv_manifest_verify(manifest, arguments->json);
+}
+
 static mcv_status run(const mcv_arguments *arguments) {
+    const char *manifest = mcv_option_value(arguments, "manifest");
     verify_options options;
     mcv_report report = {0};
+    if (manifest)
+        return verify_manifest(arguments, manifest);
+    if (arguments->num_operands == 0)
+        return MCV_FAIL(MCV_USAGE, "expected CASE..., found 0 operands");
     mcv_status status = read_options(arguments, &options);
     if (status == MCV_OK)
         status = mcv_report_open(&report, arguments);
@@ -335,6 +348,7 @@ static const mcv_option OPTIONS[] = {
     MCV_TOLERANCE_OPTION,
     {0, "inject", NULL, "each module gets golden input, so that an error shows where it arises alone"},
     {0, "fail-fast", NULL, "stop at the first difference"},
+    {0, "manifest", "FILE", "run nothing: hold the files beside a manifest to its hashes"},
     {0, "pillow", "VERSION",
      "whose resizing is followed, as 12.1 (default: what made the case, else the newest known)"},
     MCV_REPORT_OPTIONS,
@@ -345,7 +359,6 @@ const mcv_command mcv_verify_command = {
     .name = "verify",
     .summary = "run golden cases and compare every tensor",
     .operands = "CASE...",
-    .min_operands = 1,
     .max_operands = MCV_ANY_NUMBER,
     .details =
         "Runs each golden case (its folder or case.json) and compares every tensor of its golden.safetensors: one\n"

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Writes golden/manifest.json: size and XXH3 of every file of the models, images and cases, and who made them."""
+"""Writes golden/manifest.json: size and XXH3 of every file of the models, images and cases, the XXH3 of every tensor in
+them, and who made them. `minicpmv verify --manifest golden/manifest.json` holds a copy of the files to it."""
 
 import argparse
 import json
+import struct
 import sys
 from pathlib import Path
 
@@ -13,9 +15,21 @@ import xxhash
 FOLDERS = ("models", "images", "cases")
 
 
+def hash_tensors(content: bytes) -> dict[str, str]:
+    """Of a safetensors file, the hash of each tensor's data."""
+    start = 8 + struct.unpack_from("<Q", content)[0]
+    header = json.loads(content[8:start])
+    header.pop("__metadata__", None)
+    spans = {name: about["data_offsets"] for name, about in header.items()}
+    return {name: xxhash.xxh3_64_hexdigest(content[start + a : start + b]) for name, (a, b) in sorted(spans.items())}
+
+
 def describe_file(file: Path) -> dict:
     content = file.read_bytes()
-    return {"bytes": len(content), "xxh3": xxhash.xxh3_64_hexdigest(content)}
+    about = {"bytes": len(content), "xxh3": xxhash.xxh3_64_hexdigest(content)}
+    if file.suffix == ".safetensors":
+        about["tensors"] = hash_tensors(content)
+    return about
 
 
 def main() -> int:
