@@ -3,31 +3,37 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/dump_output.h"
 #include "cli/json_output.h"
 #include "cli/model_options.h"
 #include "cli/run_case.h"
+#include "cli/selection.h"
 #include "core/log.h"
 #include "core/threads.h"
-#include "formats/safetensors.h"
 #include "ref/python_json.h"
 
 typedef struct dump {
-    mcv_safetensors_writer *writer;
-    size_t tensors;
+    mcv_dump_output output;
+    const mcv_selection *selection;
+    size_t tensors; /* that were written */
 } dump;
 
 static mcv_status take_tensor(void *context, const char *name, const mcv_tensor *tensor) {
     dump *self = context;
+    if (!mcv_selection_takes(self->selection, name))
+        return MCV_OK;
     mcv_log_progress("tensors", ++self->tensors, 0);
-    return mcv_safetensors_add(self->writer, name, tensor);
+    return self->output.tensor(self->output.context, name, tensor);
 }
 
 static mcv_status take_text(void *context, const char *name, const json_t *value) {
     dump *self = context;
     mcv_buffer text = {0};
+    if (!self->output.text || !mcv_selection_takes(self->selection, name))
+        return MCV_OK;
     mcv_status status = python_json_dumps(value, &text);
     if (status == MCV_OK)
-        status = mcv_safetensors_add_metadata(self->writer, name, mcv_buffer_text(&text));
+        status = self->output.text(self->output.context, name, mcv_buffer_text(&text));
     mcv_buffer_free(&text);
     return status;
 }
@@ -126,51 +132,75 @@ static mcv_status open_model(const mcv_arguments *arguments, const mcv_golden_ca
     return pillow ? PillowVersion_from_string(pillow, &(*model)->processor.image_processor.pillow) : MCV_OK;
 }
 
-static mcv_status write_dump(const MiniCPMV *model, const mcv_golden_case *golden_case, const char *path,
-                             size_t *tensors) {
-    dump self = {0};
-    mcv_run_sink sink = {.tensor = take_tensor, .text = take_text, .context = &self};
-    MCV_TRY(mcv_safetensors_create(path, &self.writer));
-    mcv_status status = mcv_run_case(model, golden_case, &sink);
-    mcv_log_progress_end();
-    *tensors = self.tensors;
-    if (status == MCV_OK)
-        return mcv_safetensors_commit(self.writer);
-    mcv_safetensors_abandon(self.writer);
-    return status;
+static mcv_status open_output(const mcv_arguments *arguments, mcv_dump_output *output) {
+    const char *format = mcv_option_value(arguments, "format"), *path;
+    if (mcv_option_count(arguments, "stats-only") > 0) {
+        if (format || mcv_option_count(arguments, "output") > 0)
+            return MCV_FAIL(MCV_USAGE, "--stats-only writes no file: no --format, no --output");
+        return mcv_dump_to_stats(arguments->json, output);
+    }
+    MCV_TRY(mcv_option_required(arguments, "output", &path));
+    if (!format || strcmp(format, "safetensors") == 0)
+        return mcv_dump_to_safetensors(path, output);
+    if (strcmp(format, "npy") == 0)
+        return mcv_dump_to_npy(path, output);
+    return MCV_FAIL(MCV_USAGE, "--format %s: expected safetensors or npy", format);
 }
 
-static mcv_status print_outcome(const char *path, size_t tensors, bool json) {
-    if (json)
+static mcv_status write_dump(const mcv_arguments *arguments, const mcv_selection *selection, const MiniCPMV *model,
+                             const mcv_golden_case *golden_case, size_t *tensors) {
+    dump self = {.selection = selection};
+    mcv_run_sink sink = {.tensor = take_tensor, .text = take_text, .context = &self};
+    MCV_TRY(open_output(arguments, &self.output));
+    mcv_status status = mcv_run_case(model, golden_case, &sink);
+    mcv_log_progress_end();
+    if (status == MCV_OK && self.tensors == 0)
+        status = MCV_FAIL(MCV_USAGE, "nothing of the run is selected");
+    mcv_status finished = self.output.finish(self.output.context, status == MCV_OK);
+    *tensors = self.tensors;
+    return status == MCV_OK ? finished : status;
+}
+
+/* Standard output may be where the tensors went. */
+static mcv_status print_outcome(const mcv_arguments *arguments, size_t tensors) {
+    const char *path = mcv_option_value(arguments, "output");
+    if (!path || strcmp(path, "-") == 0)
+        return MCV_OK;
+    if (arguments->json)
         return mcv_json_print(json_pack("{s:s, s:I}", "file", path, "tensors", (json_int_t)tensors));
     printf("%s: %zu tensors\n", path, tensors);
     return MCV_OK;
 }
 
 static mcv_status run(const mcv_arguments *arguments) {
-    const char *output;
     mcv_golden_case golden_case = {0};
+    mcv_selection selection = {0};
     mcv_pool *pool = NULL;
     MiniCPMV *model = NULL;
     size_t tensors;
     mcv_status status;
-    MCV_TRY(mcv_option_required(arguments, "output", &output));
+    MCV_TRY_GOTO(status, done, mcv_selection_open(&selection, arguments));
     MCV_TRY_GOTO(status, done, get_case(arguments, &golden_case));
     MCV_TRY_GOTO(status, done, mcv_pool_create(&pool, arguments->threads));
     MCV_TRY_GOTO(status, done, open_model(arguments, &golden_case, pool, &model));
-    MCV_TRY_GOTO(status, done, write_dump(model, &golden_case, output, &tensors));
-    status = print_outcome(output, tensors, arguments->json);
+    MCV_TRY_GOTO(status, done, write_dump(arguments, &selection, model, &golden_case, &tensors));
+    status = print_outcome(arguments, tensors);
 done:
     MiniCPMV_free(model);
     mcv_pool_free(pool);
     mcv_golden_case_free(&golden_case);
+    mcv_selection_close(&selection);
     return status;
 }
 
 static const mcv_option OPTIONS[] = {
     {'m', "model", "MODEL", "the model (default: the case's own)"},
     MCV_MODEL_FILE_OPTIONS,
-    {'o', "output", "FILE", "the safetensors file to write"},
+    {'o', "output", "PATH", "the file or (for npy) new folder to write; - is standard output"},
+    {0, "format", "FORMAT", "safetensors (default), or npy: a folder of NAME.npy files"},
+    {0, "stats-only", NULL, "write no file: print range, mean, size and hash of each tensor"},
+    MCV_STAGE_OPTION,
+    MCV_FILTER_OPTION,
     {0, "case", "CASE", "run a golden case (its folder or case.json)"},
     {'i', "image", "FILE", "show an image; several in their order"},
     {'p', "prompt", "TEXT", "ask this"},
@@ -188,8 +218,8 @@ const mcv_command mcv_dump_command = {
     .operands = "",
     .details =
         "Runs a golden case, or a question of the command line, and writes the inputs, every module's output on the\n"
-        "prompt and the ids that were generated to a safetensors file, under the names of golden files. Two such\n"
-        "files are compared by diff.\n",
+        "prompt and the ids that were generated to a file, under the names of golden files. Two such files are\n"
+        "compared by diff.\n",
     .options = OPTIONS,
     .run = run,
 };

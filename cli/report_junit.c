@@ -1,5 +1,3 @@
-#include <stdio.h>
-
 #include "cli/report.h"
 #include "core/file.h"
 
@@ -68,10 +66,6 @@ static mcv_status write_all(mcv_file_writer *writer, const mcv_buffer *suites) {
 static mcv_status finish(void *context, const mcv_report_summary *summary) {
     (void)summary;
     junit_report *self = context;
-    if (strcmp(self->path, "-") == 0) {
-        printf("%s%s%s", HEAD, mcv_buffer_text(&self->suites), TAIL);
-        return MCV_OK;
-    }
     mcv_file_writer writer;
     MCV_TRY(mcv_writer_open(&writer, self->path));
     mcv_status status = write_all(&writer, &self->suites);

@@ -123,12 +123,23 @@ static mcv_status open_aside(mcv_file_writer *writer) {
     return MCV_OK;
 }
 
+/* A stream of its own to standard output, behind what was already printed. */
+static FILE *open_standard_output(void) {
+    fflush(stdout);
+    int file = dup(STDOUT_FILENO);
+    FILE *stream = file < 0 ? NULL : fdopen(file, "wb");
+    if (!stream && file >= 0)
+        close(file);
+    return stream;
+}
+
 mcv_status mcv_writer_open(mcv_file_writer *writer, const char *path) {
+    bool to_output = strcmp(path, "-") == 0;
     *writer = (mcv_file_writer){0};
-    MCV_TRY(mcv_strdup(&writer->path, path));
-    mcv_status status = is_device(path) ? MCV_OK : open_aside(writer);
+    MCV_TRY(mcv_strdup(&writer->path, to_output ? "standard output" : path));
+    mcv_status status = to_output || is_device(path) ? MCV_OK : open_aside(writer);
     if (status == MCV_OK) {
-        writer->stream = fopen(writer->aside ? writer->aside : path, "wbe");
+        writer->stream = to_output ? open_standard_output() : fopen(writer->aside ? writer->aside : path, "wbe");
         if (!writer->stream)
             status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", path, strerror(errno));
     }

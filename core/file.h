@@ -34,7 +34,7 @@ mcv_status mcv_path_join(char **out, const char *folder, const char *name);
 mcv_status mcv_path_folder(char **out, const char *path);
 
 /* Writing: bytes go to a file beside the one that `path` stands for, which takes its name only when all of it has been
- * written. What is no regular file (a pipe, /dev/stdout) is written as it is. */
+ * written. What is no regular file (a pipe, /dev/stdout) is written as it is; "-" is standard output. */
 typedef struct mcv_file_writer {
     FILE *stream;
     char *path;           /* as given, for messages */

@@ -4,7 +4,7 @@
 model=golden/models/base-f32 case=golden/cases/single
 dump=("$PROGRAM" dump)
 
-plan 21
+plan 37
 expect "a case" 0 "^$work/case: [0-9]+ tensors$" "${dump[@]}" --case "$case" -o "$work/case"
 expect "its tensors are golden's" 0 '^all equal: ' "$PROGRAM" diff "$work/case" "$case/golden.safetensors"
 expect "texts are compared, too" 0 '^text.[a-z0-9]+ .* ok$' "$PROGRAM" diff "$work/case" "$case/golden.safetensors"
@@ -35,4 +35,24 @@ echo "old" >"$work/linked" && ln -s linked "$work/link"
 "${dump[@]}" --case "$case" -o "$work/link" >/dev/null
 result "a link stays a link" "$(cmp "$work/case" "$work/linked" 2>&1; [ -L "$work/link" ] || echo 'no link')"
 result "nothing is left beside the outputs" "$(find "$work" -name '*.part*')"
+
+# Standard output, parts, other forms.
+"${dump[@]}" --case "$case" -o - >"$work/piped"
+result "standard output" "$(cmp "$work/case" "$work/piped" 2>&1; [ ! -e - ] || echo 'a file named -')"
+"${dump[@]}" --case "$case" -o - | cat >"$work/piped"
+result "into a pipe" "$(cmp "$work/case" "$work/piped" 2>&1)"
+expect "a filter" 0 ': 2 tensors$' "${dump[@]}" --case "$case" -o "$work/part" --filter 'lm_head|^vpm$'
+expect "what it takes" 0 '^all equal: 2 comparisons' "$PROGRAM" diff "$work/case" "$work/part"
+expect "a stage" 0 ': 6 tensors$' "${dump[@]}" --case "$case" -o "$work/part" --stage resampler
+expect_error "nothing selected" 2 'nothing of the run is selected' "${dump[@]}" --case "$case" -o "$work/none" --filter nothing
+result "leaves no file" "$([ ! -e "$work/none" ] || ls "$work/none")"
+expect ".npy files" 0 ': [0-9]+ tensors$' "${dump[@]}" --case "$case" -o "$work/arrays" --format npy
+expect "a dump like others" 0 '^text.greedy .* ok$' "$PROGRAM" diff "$work/arrays" "$work/case"
+expect "on both sides" 0 '^all equal: [0-9]+ comparisons' "$PROGRAM" diff "$work/case" "$work/arrays"
+expect_error "into a folder that is there" 3 'a new folder cannot be created: File exists' "${dump[@]}" --case "$case" -o "$work/arrays" --format npy
+expect_error "a form that is none" 2 'expected safetensors or npy' "${dump[@]}" --case "$case" -o "$work/x" --format xml
+expect "numbers alone" 0 '^resampler +F32 +\[1, 4, 128\] +-[0-9.]+e.* 0  [0-9a-f]{16}$' "${dump[@]}" --case "$case" --stats-only
+expect "their hash is that of the data" 0 "\"input_ids\": \"$(awk '$1 == "input_ids" { print $NF }' "$work/out")\"" cat golden/manifest.json
+expect "as JSON" 0 '^\{"tensors": \[\{"name": "llm.lm_head", "dtype": "F32", "shape": \[1, 1, [0-9]+\], "min": -' "${dump[@]}" --case "$case" --stats-only --json --filter lm_head
+expect_error "numbers alone, and a file" 2 'no --output' "${dump[@]}" --case "$case" --stats-only -o "$work/x"
 finish
