@@ -47,7 +47,7 @@ LIBRARY_SOURCES := $(filter-out $(OTHER_KERNELS:%=simd/kernels/%/%),$(LIBRARY_SO
 LIBRARY_SOURCES := $(filter-out $(if $(LIBAV),video/libav_missing.c,$(LIBAV_SOURCES)),$(LIBRARY_SOURCES))
 CLI_SOURCES := $(sort $(wildcard cli/*.c))
 # Text that is part of the program, as C strings.
-CLI_TEXTS := $(BUILD)/default_tolerances.c
+CLI_TEXTS := $(BUILD)/default_tolerances.c $(BUILD)/report_page.c
 TEST_SOURCES := $(sort $(wildcard tests/test_*.c))
 BENCH_SOURCES := $(sort $(wildcard bench/bench_*.c))
 
@@ -88,10 +88,13 @@ $(LIBRARY): $(call objects,$(LIBRARY_SOURCES))
 	@rm -f $@
 	$(call shown,AR  )$(AR) rcs $@ $^
 
-$(BUILD)/default_tolerances.c: cli/tolerances.txt Makefile
+$(BUILD)/default_tolerances.c: cli/tolerances.txt
+$(BUILD)/report_page.c: cli/report_page.html
+# mcv_NAME, of NAME.c.
+$(CLI_TEXTS): Makefile
 	@mkdir -p $(@D)
-	@{ echo 'extern const char mcv_default_tolerances[];'; echo 'const char mcv_default_tolerances[] ='; \
-	   sed 's/[\\"]/\\&/g; s/.*/    "&\\n"/' $<; echo '    ;'; } >$@
+	@{ echo 'extern const char mcv_$(basename $(@F))[];'; echo 'const char mcv_$(basename $(@F))[] ='; \
+	   sed 's/[\\"]/\\&/g; s/.*/    "&\\n"/' $(filter-out Makefile,$^); echo '    ;'; } >$@
 
 $(BUILD)/%.o: $(BUILD)/%.c
 	$(call shown,CC  )$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<

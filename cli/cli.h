@@ -25,6 +25,8 @@
 
 #include "core/memory.h"
 
+#define MCV_VERSION "0.1.0"
+
 /* An option of a command; a table of them ends with one that has no name. */
 typedef struct mcv_option {
     char letter;          /* 'm'; 0: the long form only */

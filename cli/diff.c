@@ -86,7 +86,11 @@ static mcv_status compare(const mcv_arguments *arguments, comparison_of_dumps *s
                                       .common_only = mcv_option_count(arguments, "common") > 0,
                                       .loose_shapes = self->names != NULL,
                                       .ours_is_mapped = true};
-    mcv_case_outcome outcome = {.name = arguments->operands[0], .comparison = &self->comparison};
+    mcv_case_outcome outcome = {.name = arguments->operands[0],
+                                .comparison = &self->comparison,
+                                .ours = arguments->operands[0],
+                                .golden = arguments->operands[1],
+                                .exact = mcv_option_value(arguments, "exact")};
     MCV_TRY(compare_all(self, &options));
     MCV_TRY(mcv_tolerances_check_names(self->tolerances));
     MCV_TRY(mcv_report_case(&self->report, &outcome));

@@ -10,8 +10,6 @@
 
 #include "core/log.h"
 
-#define VERSION "0.1.0"
-
 static const mcv_command *const COMMANDS[] = {
     &mcv_chat_command,    &mcv_verify_command,   &mcv_dump_command,       &mcv_diff_command,
     &mcv_inspect_command, &mcv_tokenize_command, &mcv_detokenize_command, &mcv_preprocess_command,
@@ -111,7 +109,7 @@ int main(int argc, char **argv) {
     else if (is_any_of(name, "--help", "-h") || strcmp(name, "help") == 0)
         status = run_help(argc - 1, argv + 1);
     else if (strcmp(name, "--version") == 0)
-        printf("minicpmv " VERSION "\n");
+        printf("minicpmv " MCV_VERSION "\n");
     else if (name[0] == '-')
         status = MCV_FAIL(MCV_USAGE, "unknown option %s", name);
     else

@@ -27,6 +27,7 @@ static mcv_status add_main_sink(mcv_report *report, const char *format) {
 
 mcv_status mcv_report_open(mcv_report *report, const mcv_arguments *arguments) {
     const char *format = mcv_option_value(arguments, "format"), *junit = mcv_option_value(arguments, "junit");
+    const char *html = mcv_option_value(arguments, "report");
     mcv_report_sink sink = {0};
     *report = (mcv_report){0};
     if (format && arguments->json && strcmp(format, "json") != 0)
@@ -34,10 +35,10 @@ mcv_status mcv_report_open(mcv_report *report, const mcv_arguments *arguments) {
     if (!format)
         format = arguments->json ? "json" : "text";
     MCV_TRY(add_main_sink(report, format));
-    if (!junit)
-        return MCV_OK;
-    report->words_only = false;
-    return add_sink(report, mcv_report_junit(junit, &sink), &sink);
+    report->words_only = report->words_only && !junit && !html;
+    if (junit)
+        MCV_TRY(add_sink(report, mcv_report_junit(junit, &sink), &sink));
+    return html ? add_sink(report, mcv_report_html(arguments, html, &sink), &sink) : MCV_OK;
 }
 
 void mcv_report_close(mcv_report *report) {

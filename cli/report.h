@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/compare.h"
+#include "cli/vision_record.h"
 #include "core/buffer.h"
 #include "formats/golden_case.h"
 
@@ -15,6 +16,8 @@ typedef struct mcv_case_outcome {
     const mcv_comparison *comparison;   /* finished: rows in the order of execution */
     const mcv_golden_case *golden_case; /* its conversations and images; NULL for a pair of dumps */
     const char *model;                  /* the model's folder; NULL for a pair of dumps */
+    const char *ours, *golden, *exact;  /* the files or folders that were compared; NULL where there is none */
+    const mcv_vision_record *vision;    /* what the run showed of its images; NULL: nothing was recorded */
 } mcv_case_outcome;
 
 typedef struct mcv_report_summary {
@@ -47,10 +50,11 @@ typedef struct mcv_report {
     mcv_buffer first_name, first_place;
 } mcv_report;
 
-/* The options --format, --junit and (of every command) --json, for the tables of commands that report. */
+/* The options --format, --junit, --report and (of every command) --json, for the tables of commands that report. */
 #define MCV_REPORT_OPTIONS                                                                                             \
-    {0, "format", "FORMAT", "text (default), json, jsonl or junit, on standard output"}, {                             \
-        0, "junit", "FILE", "write the results as JUnit's XML, too"                                                    \
+    {0, "format", "FORMAT", "text (default), json, jsonl or junit, on standard output"},                               \
+        {0, "junit", "FILE", "write the results as JUnit's XML, too"}, {                                               \
+        0, "report", "FILE.html", "write a page to look at the results, too"                                           \
     }
 
 /* Chooses the sinks by those options. Release with mcv_report_close, also after a failure. */
@@ -76,5 +80,12 @@ mcv_status mcv_report_json_lines(mcv_report_sink *sink);
 /* JUnit's XML into a file ("-": standard output), the form in which CI services show results: a suite a case, a test a
  * tensor. Form: https://github.com/testmoapp/junitxml */
 mcv_status mcv_report_junit(const char *path, mcv_report_sink *sink);
+/* A page for people: cli/report_page.html with the results in it, one file that needs nothing else. */
+mcv_status mcv_report_html(const mcv_arguments *arguments, const char *path, mcv_report_sink *sink);
+
+/* What several forms say alike: a row as JSON, and one of its elements,
+ * {"index": [0, 3], "ours": 1.5, "golden": 1.25, "exact": 1.3}, the last where an exact tensor is known. */
+json_t *mcv_report_describe_row(const char *case_name, const mcv_comparison_row *row);
+json_t *mcv_report_describe_element(const mcv_comparison_row *row, const mcv_element *element);
 
 #endif

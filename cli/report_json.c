@@ -16,18 +16,19 @@ static json_t *describe_index(const mcv_tensor *tensor, size_t index) {
     return mcv_json_shape(&place);
 }
 
-/* {"index": [0, 3], "ours": 1.5, "golden": 1.25}; null where no element differs. */
-static json_t *describe_worst(const mcv_comparison_row *row) {
-    const mcv_element *worst = &row->measures.worst[0];
-    if (row->measures.num_worst == 0)
-        return json_null();
+json_t *mcv_report_describe_element(const mcv_comparison_row *row, const mcv_element *element) {
     json_t *object = json_object();
-    mcv_json_set(&object, "index", describe_index(&row->golden, worst->index));
-    mcv_json_set(&object, "ours", mcv_json_number(worst->ours));
-    mcv_json_set(&object, "golden", mcv_json_number(worst->golden));
+    mcv_json_set(&object, "index", describe_index(&row->golden, element->index));
+    mcv_json_set(&object, "ours", mcv_json_number(element->ours));
+    mcv_json_set(&object, "golden", mcv_json_number(element->golden));
     if (row->measures.has_exact)
-        mcv_json_set(&object, "exact", mcv_json_number(worst->exact));
+        mcv_json_set(&object, "exact", mcv_json_number(element->exact));
     return object;
+}
+
+/* null where no element differs. */
+static json_t *describe_worst(const mcv_comparison_row *row) {
+    return row->measures.num_worst ? mcv_report_describe_element(row, &row->measures.worst[0]) : json_null();
 }
 
 static json_t *describe_ulps(const mcv_ulp_histogram *ulps) {
@@ -53,7 +54,7 @@ static void set_measures(json_t **object, const mcv_comparison_row *row) {
     mcv_json_set(object, "golden_exact_rel_l2", mcv_json_number(m->golden_exact_rel_l2));
 }
 
-static json_t *describe_row(const char *case_name, const mcv_comparison_row *row) {
+json_t *mcv_report_describe_row(const char *case_name, const mcv_comparison_row *row) {
     json_t *object = json_pack("{s:s, s:s, s:s, s:b}", "case", case_name, "name", row->name, "stage",
                                mcv_stage_of(row->name), "pass", row->pass);
     if (!row->is_text)
@@ -78,7 +79,7 @@ static mcv_status keep_case(void *context, const mcv_case_outcome *outcome) {
     json_report *self = context;
     for (size_t i = 0; i < outcome->comparison->num_rows; i++) {
         const mcv_comparison_row *row = &outcome->comparison->rows[i];
-        mcv_json_append(row->is_text ? &self->texts : &self->tensors, describe_row(outcome->name, row));
+        mcv_json_append(row->is_text ? &self->texts : &self->tensors, mcv_report_describe_row(outcome->name, row));
     }
     return MCV_OK;
 }
@@ -119,7 +120,7 @@ mcv_status mcv_report_json(mcv_report_sink *sink) {
 static mcv_status print_case(void *context, const mcv_case_outcome *outcome) {
     (void)context;
     for (size_t i = 0; i < outcome->comparison->num_rows; i++)
-        MCV_TRY(mcv_json_print(describe_row(outcome->name, &outcome->comparison->rows[i])));
+        MCV_TRY(mcv_json_print(mcv_report_describe_row(outcome->name, &outcome->comparison->rows[i])));
     fflush(stdout); /* the next case may take long */
     return MCV_OK;
 }

@@ -117,7 +117,8 @@ static mcv_status run_batch(const MiniCPMV *model, const PreparedBatch *batch, c
     Prefill prefill;
     MCV_TRY(emit_prompts(sink, batch));
     MCV_TRY(emit_temporal_ids(sink, &batch->features));
-    mcv_observer observer = {.tap = sink->tensor, .replace = sink->replace, .context = sink->context};
+    mcv_observer observer = {
+        .tap = sink->tensor, .replace = sink->replace, .context = sink->context, .tap_attention = sink->attention};
     MCV_TRY(MiniCPMV_prefill(model, &batch->features, &observer, &prefill));
     mcv_status status = MCV_OK;
     for (int i = 0; i < golden_case->num_decodings && status == MCV_OK; i++)

@@ -15,6 +15,7 @@ typedef struct mcv_run_sink {
     mcv_status (*text)(void *context, const char *name, const json_t *value);
     mcv_replace_fn replace; /* may put other values in the place of modules' outputs; NULL: nobody does */
     void *context;
+    bool attention; /* show `tensor` the resampler's attention, too; see mcv_observer */
 } mcv_run_sink;
 
 /* What the case says but for the files it names: its conversations, prompt options and decodings. A case that the

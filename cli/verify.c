@@ -19,7 +19,8 @@ typedef struct verify_options {
     int threads[MOST_RUNS]; /* [num_runs]: one run each; 0: one per processor */
     int num_runs;
     bool expect_bitwise, fail_fast;
-    bool inject; /* each module goes on from golden values */
+    bool inject;      /* each module goes on from golden values */
+    bool show_images; /* record what the runs show of their images */
     mcv_tolerances *tolerances;
     mcv_selection selection;
 } verify_options;
@@ -30,6 +31,7 @@ typedef struct verify_case {
     mcv_dump *golden, *exact;
     MiniCPMV *model;
     mcv_fingerprints fingerprints; /* of the first run; empty without --expect-bitwise */
+    mcv_vision_record vision;      /* of the first run; empty without --report */
 } verify_case;
 
 /* One run of a case. */
@@ -66,7 +68,8 @@ static mcv_status read_options(const mcv_arguments *arguments, verify_options *o
                                 .pillow = mcv_option_value(arguments, "pillow"),
                                 .expect_bitwise = mcv_option_count(arguments, "expect-bitwise") > 0,
                                 .fail_fast = mcv_option_count(arguments, "fail-fast") > 0,
-                                .inject = mcv_option_count(arguments, "inject") > 0};
+                                .inject = mcv_option_count(arguments, "inject") > 0,
+                                .show_images = mcv_option_count(arguments, "report") > 0};
     MCV_TRY(mcv_selection_open(&options->selection, arguments));
     MCV_TRY(mcv_tolerances_open(arguments, &options->tolerances));
     if (threads)
@@ -108,6 +111,8 @@ static mcv_status take_tensor(void *context, const char *name, const mcv_tensor 
     verify_run *run = context;
     mcv_log_progress(run->of->golden_case.name, run->tensors_seen++, mcv_dump_count(run->of->golden));
     MCV_TRY(mcv_comparison_tensor(&run->comparison, name, tensor));
+    if (run->options->show_images && run->first)
+        MCV_TRY(mcv_vision_record_tensor(&run->of->vision, name, tensor));
     if (run->options->expect_bitwise && mcv_selection_takes(&run->options->selection, name))
         MCV_TRY(check_bits(run, name, tensor));
     return stop_if(run, has_failed_fast(run) || has_seen_all(run));
@@ -118,6 +123,8 @@ static mcv_status take_text(void *context, const char *name, const json_t *value
     const char *golden = mcv_dump_metadata(run->of->golden, name);
     if (golden)
         MCV_TRY(mcv_comparison_json(&run->comparison, name, value, golden));
+    if (run->options->show_images && run->first)
+        MCV_TRY(mcv_vision_record_text(&run->of->vision, name, value));
     return stop_if(run, has_failed_fast(run));
 }
 
@@ -144,8 +151,11 @@ static mcv_status finish_comparison(verify_run *run, mcv_status status) {
 }
 
 static mcv_status run_and_compare(verify_run *run) {
-    mcv_run_sink sink = {
-        .tensor = take_tensor, .text = take_text, .replace = run->options->inject ? give_golden : NULL, .context = run};
+    mcv_run_sink sink = {.tensor = take_tensor,
+                         .text = take_text,
+                         .replace = run->options->inject ? give_golden : NULL,
+                         .context = run,
+                         .attention = run->options->show_images && run->first};
     mcv_pool *pool;
     MCV_TRY(mcv_pool_create(&pool, run->threads));
     run->of->model->pool = pool;
@@ -253,6 +263,7 @@ static void close_case(verify_case *verified) {
     mcv_dump_close(verified->exact);
     mcv_dump_close(verified->golden);
     mcv_fingerprints_free(&verified->fingerprints);
+    mcv_vision_record_free(&verified->vision);
     mcv_golden_case_free(&verified->golden_case);
 }
 
@@ -261,8 +272,12 @@ static mcv_status run_all(const verify_options *options, verify_case *verified, 
     mcv_case_outcome outcome = {.name = verified->golden_case.name,
                                 .comparison = &comparison,
                                 .golden_case = &verified->golden_case,
-                                .model = model_of(options, &verified->golden_case)};
+                                .model = model_of(options, &verified->golden_case),
+                                .golden = verified->golden_case.golden_path,
+                                .exact = verified->golden_case.exact_path,
+                                .vision = options->show_images ? &verified->vision : NULL};
     mcv_status status = MCV_OK;
+    mcv_vision_record_start(&verified->vision, &verified->model->processor.image_processor);
     for (int i = 0; i < options->num_runs && status == MCV_OK; i++)
         status = run_one(options, verified, i, &comparison);
     if (status == MCV_OK)
