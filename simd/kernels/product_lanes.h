@@ -55,6 +55,12 @@ MCV_INLINE mcv_ints mcv_ints_and(mcv_ints a, mcv_ints b) {
 MCV_INLINE mcv_ints mcv_ints_shift_right(mcv_ints a, int bits) {
     return _mm512_srli_epi32(a, (unsigned)bits);
 }
+MCV_INLINE mcv_ints mcv_ints_shift_left(mcv_ints a, int bits) {
+    return _mm512_slli_epi32(a, (unsigned)bits);
+}
+MCV_INLINE mcv_floats mcv_floats_from_bits(mcv_ints a) {
+    return _mm512_castsi512_ps(a);
+}
 MCV_INLINE mcv_ints mcv_ints_add(mcv_ints a, mcv_ints b) {
     return _mm512_add_epi32(a, b);
 }
@@ -119,6 +125,12 @@ MCV_INLINE mcv_ints mcv_ints_and(mcv_ints a, mcv_ints b) {
 MCV_INLINE mcv_ints mcv_ints_shift_right(mcv_ints a, int bits) {
     return (mcv_ints){_mm256_srli_epi32(a.low, bits), _mm256_srli_epi32(a.high, bits)};
 }
+MCV_INLINE mcv_ints mcv_ints_shift_left(mcv_ints a, int bits) {
+    return (mcv_ints){_mm256_slli_epi32(a.low, bits), _mm256_slli_epi32(a.high, bits)};
+}
+MCV_INLINE mcv_floats mcv_floats_from_bits(mcv_ints a) {
+    return (mcv_floats){_mm256_castsi256_ps(a.low), _mm256_castsi256_ps(a.high)};
+}
 MCV_INLINE mcv_ints mcv_ints_add(mcv_ints a, mcv_ints b) {
     return (mcv_ints){_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
 }
@@ -159,6 +171,13 @@ MCV_INLINE mcv_ints mcv_bytes_dot(mcv_ints unsigned_bytes, mcv_ints signed_bytes
         __VA_ARGS__                                                                                                    \
     }
 enum { MCV_TILE_ROWS = 12, MCV_TILE_PANELS = 2 /* at most */ };
+
+/* Pairs of BF16: the first of each pair, then the second. */
+MCV_INLINE void mcv_floats_load_bf16_pairs(mcv_floats pair[2], const uint16_t *p) {
+    mcv_ints both = mcv_ints_load(p);
+    pair[0] = mcv_floats_from_bits(mcv_ints_shift_left(both, 16));
+    pair[1] = mcv_floats_from_bits(mcv_ints_and(both, mcv_ints_set((int32_t)0xffff0000)));
+}
 
 /* Four bytes that every output is multiplied with. */
 MCV_INLINE mcv_ints mcv_ints_broadcast(const void *four_bytes) {
