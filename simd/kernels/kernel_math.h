@@ -10,6 +10,8 @@
 
 #include "simd/kernels/kernels.h"
 
+#define MCV_INLINE static inline __attribute__((always_inline))
+
 /* Adds up 16 partial sums: the upper half to the lower one, four times. */
 static inline float mcv_tree_sum(const float partial[MCV_LANES]) {
     float sum[MCV_LANES];

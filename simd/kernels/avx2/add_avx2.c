@@ -1,0 +1,5 @@
+#include "simd/kernels/add_lanes.h"
+
+void mcv_add_avx2(const mcv_multiply_args *a) {
+    mcv_add_lanes(a);
+}

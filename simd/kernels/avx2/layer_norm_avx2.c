@@ -1,0 +1,5 @@
+#include "simd/kernels/layer_norm_lanes.h"
+
+void mcv_layer_norm_avx2(const mcv_norm_args *a) {
+    mcv_layer_norm_lanes(a);
+}

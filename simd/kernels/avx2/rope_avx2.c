@@ -1,0 +1,5 @@
+#include "simd/kernels/rope_lanes.h"
+
+void mcv_rope_avx2(const mcv_rope_args *a) {
+    mcv_rope_lanes(a);
+}

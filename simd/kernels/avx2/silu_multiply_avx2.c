@@ -1,0 +1,5 @@
+#include "simd/kernels/silu_multiply_lanes.h"
+
+void mcv_silu_multiply_avx2(const mcv_multiply_args *a) {
+    mcv_silu_multiply_lanes(a);
+}

@@ -1,0 +1,5 @@
+#include "simd/kernels/rms_norm_lanes.h"
+
+void mcv_rms_norm_neon(const mcv_norm_args *a) {
+    mcv_rms_norm_lanes(a);
+}
