@@ -94,6 +94,7 @@ extern const mcv_command mcv_eval_command;
 extern const mcv_command mcv_dump_command;
 extern const mcv_command mcv_inspect_command;
 extern const mcv_command mcv_kernels_command;
+extern const mcv_command mcv_logits_command;
 extern const mcv_command mcv_preprocess_command;
 extern const mcv_command mcv_verify_command;
 extern const mcv_command mcv_tokenize_command;

@@ -6,6 +6,7 @@
 #include "cli/dump_output.h"
 #include "cli/json_output.h"
 #include "cli/model_options.h"
+#include "cli/question.h"
 #include "cli/run_case.h"
 #include "cli/selection.h"
 #include "core/log.h"
@@ -38,41 +39,8 @@ static mcv_status take_text(void *context, const char *name, const json_t *value
     return status;
 }
 
-/* ---- A case from the command line ------------------------------------------------------------------------------ */
-
-/* The images in their order, then the text. */
-static mcv_status make_parts(const mcv_arguments *arguments, const char *text, mcv_golden_case *made,
-                             mcv_message *message) {
-    size_t images = (size_t)mcv_option_count(arguments, "image");
-    mcv_part *parts;
-    MCV_TRY(MCV_ARENA_NEW(&made->arena, &parts, images + 1));
-    MCV_TRY(MCV_NEW(&made->images, images));
-    for (int i = 0; i < arguments->num_given; i++) {
-        if (strcmp(arguments->given[i].name, "image") != 0)
-            continue;
-        mcv_image *image;
-        MCV_TRY(MCV_ARENA_NEW(&made->arena, &image, 1));
-        MCV_TRY(mcv_image_load(arguments->given[i].value, image));
-        parts[made->num_images] = (mcv_part){.image = image};
-        made->images[made->num_images++] = image;
-    }
-    parts[images] = (mcv_part){.text = text};
-    *message = (mcv_message){"user", parts, (int)images + 1};
-    return MCV_OK;
-}
-
-/* One message of the user. */
-static mcv_status make_conversation(const mcv_arguments *arguments, mcv_golden_case *made) {
-    const char *text;
-    mcv_message *message;
-    MCV_TRY(mcv_option_required(arguments, "prompt", &text));
-    MCV_TRY(MCV_ARENA_NEW(&made->arena, &message, 1));
-    MCV_TRY(make_parts(arguments, text, made, message));
-    MCV_TRY(MCV_ARENA_NEW(&made->arena, &made->conversations, 1));
-    made->conversations[0] = (mcv_conversation){.messages = message, .num_messages = 1};
-    made->num_conversations = 1;
-    return MCV_OK;
-}
+/* ---- What is run ---------------------------------------------------------------------------------------------------
+ */
 
 /* "greedy", where --max-new-tokens asks for it. */
 static mcv_status make_decoding(const mcv_arguments *arguments, mcv_golden_case *made) {
@@ -90,31 +58,16 @@ static mcv_status make_decoding(const mcv_arguments *arguments, mcv_golden_case 
     return MCV_OK;
 }
 
-static mcv_status make_case(const mcv_arguments *arguments, mcv_golden_case *made) {
-    *made = (mcv_golden_case){.name = "of the command line", .prompt_options = mcv_prompt_options_default()};
-    made->prompt_options.system_prompt = mcv_option_value(arguments, "system");
-    made->prompt_options.enable_thinking = mcv_option_count(arguments, "thinking") > 0;
-    MCV_TRY(mcv_option_int(arguments, "max-slice-nums", 1, 1000, &made->prompt_options.max_slice_nums));
-    MCV_TRY(make_conversation(arguments, made));
-    return make_decoding(arguments, made);
-}
-
-/* A case file says all that these say. */
-static mcv_status check_alternatives(const mcv_arguments *arguments) {
-    static const char *const OF_A_QUESTION[] = {"image",    "prompt",         "system",
-                                                "thinking", "max-slice-nums", "max-new-tokens"};
-    for (size_t i = 0; i < sizeof OF_A_QUESTION / sizeof OF_A_QUESTION[0]; i++)
-        if (mcv_option_count(arguments, OF_A_QUESTION[i]) > 0)
-            return MCV_FAIL(MCV_USAGE, "--%s and --case exclude each other", OF_A_QUESTION[i]);
-    return MCV_OK;
-}
-
 static mcv_status get_case(const mcv_arguments *arguments, mcv_golden_case *golden_case) {
     const char *path = mcv_option_value(arguments, "case");
     *golden_case = (mcv_golden_case){0};
-    if (!path)
-        return make_case(arguments, golden_case);
-    MCV_TRY(check_alternatives(arguments));
+    if (!path) {
+        MCV_TRY(mcv_question_read(arguments, golden_case));
+        return make_decoding(arguments, golden_case);
+    }
+    if (mcv_option_count(arguments, "max-new-tokens") > 0)
+        return MCV_FAIL(MCV_USAGE, "--max-new-tokens and --case exclude each other");
+    MCV_TRY(mcv_question_refuse(arguments, "--case"));
     return mcv_golden_case_load(path, golden_case);
 }
 
@@ -202,11 +155,7 @@ static const mcv_option OPTIONS[] = {
     MCV_STAGE_OPTION,
     MCV_FILTER_OPTION,
     {0, "case", "CASE", "run a golden case (its folder or case.json)"},
-    {'i', "image", "FILE", "show an image; several in their order"},
-    {'p', "prompt", "TEXT", "ask this"},
-    {0, "system", "TEXT", "a system prompt"},
-    {0, "thinking", NULL, "let the model think"},
-    {0, "max-slice-nums", "N", "slices of an image at most (default: the model's own)"},
+    MCV_QUESTION_OPTIONS,
     {0, "max-new-tokens", "N", "decode so many tokens greedily, too, as generated_ids.greedy"},
     {0, "pillow", "VERSION", "the Pillow whose resizing is followed, as 12.1 (default: the newest known)"},
     {0},

@@ -40,6 +40,9 @@ static const struct {
     {"ulp_max", offsetof(mcv_tolerance, ulp_max)},
     {"exact", offsetof(mcv_tolerance, exact)},
     {"rel_l2_beside_exact", offsetof(mcv_tolerance, rel_l2_beside_exact)},
+    {"kl", offsetof(mcv_tolerance, kl)},
+    {"top_k", offsetof(mcv_tolerance, top_k)},
+    {"margin", offsetof(mcv_tolerance, margin)},
 };
 
 enum { NUM_LIMITS = sizeof LIMITS / sizeof LIMITS[0] };
@@ -58,14 +61,23 @@ static mcv_status read_limit(const char *demand, mcv_tolerance *demands) {
         return MCV_OK;
     }
     return MCV_FAIL(MCV_BAD_INPUT,
-                    "'%s': expected equal, shown, max_abs=, max_rel=, rel_l2=, cosine=, ulp_p99=, ulp_max=, exact= or "
-                    "rel_l2_beside_exact=",
+                    "'%s': expected equal, shown, max_abs=, max_rel=, rel_l2=, cosine=, ulp_p99=, ulp_max=, exact=, "
+                    "rel_l2_beside_exact=, kl=, top_k= or margin=",
                     demand);
 }
 
 static mcv_status read_demands(char *const *words, int count, mcv_tolerance *demands) {
     const double none = (double)INFINITY;
-    *demands = (mcv_tolerance){false, false, none, none, none, -none, none, none, none, none};
+    *demands = (mcv_tolerance){.max_abs = none,
+                               .max_rel = none,
+                               .rel_l2 = none,
+                               .cosine = -none,
+                               .ulp_p99 = none,
+                               .ulp_max = none,
+                               .exact = none,
+                               .rel_l2_beside_exact = none,
+                               .kl = none,
+                               .top_k = -none};
     for (int i = 0; i < count; i++) {
         bool equal = strcmp(words[i], "equal") == 0, shown = strcmp(words[i], "shown") == 0;
         if ((equal || shown) && count > 1)

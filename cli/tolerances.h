@@ -13,7 +13,7 @@
 
 #include "cli/cli.h"
 
-/* Limits that are not set are INFINITY, cosine's is -INFINITY. */
+/* Limits that are not set are INFINITY; those from below (cosine, top_k) -INFINITY; margin is 0. */
 typedef struct mcv_tolerance {
     bool equal, shown;
     double max_abs, max_rel, rel_l2, cosine, ulp_p99, ulp_max; /* at most (cosine: at least) this; see measure.h */
@@ -21,6 +21,9 @@ typedef struct mcv_tolerance {
      * costs with 5% of room. */
     double exact;
     double rel_l2_beside_exact; /* takes the place of rel_l2 there, against golden files that were spoilt */
+    /* Of logits (the name "logits"): KL divergence at most, overlap of the best k at least; another best token than the
+     * reference's is excused where the reference's own lead is smaller than `margin`. */
+    double kl, top_k, margin;
 } mcv_tolerance;
 
 typedef struct mcv_tolerances mcv_tolerances;

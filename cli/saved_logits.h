@@ -1,0 +1,41 @@
+/* Runs of `logits` that were kept: all numbers in a safetensors file (a tensor "logits.CASE" [conversations,
+ * vocabulary] a case), or, in a file that ends in .json, the hash and the best tokens of each row. */
+#ifndef MCV_CLI_SAVED_LOGITS_H
+#define MCV_CLI_SAVED_LOGITS_H
+
+#include <jansson.h>
+
+#include "core/tensor.h"
+
+/* What made a run; kept with it. */
+typedef struct mcv_logits_origin {
+    const char *engine, *dtype, *target;
+} mcv_logits_origin;
+
+typedef struct mcv_logits_writer mcv_logits_writer;
+
+mcv_status mcv_logits_writer_open(const char *path, const mcv_logits_origin *origin, mcv_logits_writer **writer);
+/* A case's logits, [conversations, vocabulary]; `rows` describes each in JSON, for files that keep no numbers. */
+mcv_status mcv_logits_writer_add(mcv_logits_writer *writer, const char *case_name, const mcv_tensor *logits,
+                                 const json_t *rows);
+/* Completes the file (or, where `complete` is false, removes it) and releases the writer. NULL is fine. */
+mcv_status mcv_logits_writer_close(mcv_logits_writer *writer, bool complete);
+
+typedef struct mcv_saved_logits mcv_saved_logits;
+
+/* MCV_BAD_INPUT: not such a file. */
+mcv_status mcv_saved_logits_open(const char *path, mcv_saved_logits **saved);
+void mcv_saved_logits_close(mcv_saved_logits *saved);
+
+/* A row that was kept. */
+typedef struct mcv_saved_row {
+    const float *logits; /* [vocabulary]; NULL where only the hash was kept. Valid until the next row is asked for */
+    char hash[33];       /* XXH3 of 128 bits, as mcv_hash has it */
+    int32_t best;        /* the most probable token */
+} mcv_saved_row;
+
+/* MCV_DIFFERS where the file has no such row, or one of another size. */
+mcv_status mcv_saved_logits_find(mcv_saved_logits *saved, const char *case_name, int conversation, size_t size,
+                                 mcv_saved_row *row);
+
+#endif
