@@ -73,3 +73,7 @@ void mcv_arena_free(mcv_arena *arena) {
     while (arena->newest)
         pop_block(arena);
 }
+
+mcv_status mcv_arena_reserve(mcv_arena *arena, size_t bytes) {
+    return ONE_BLOCK_EACH ? MCV_OK : push_block(arena, bytes);
+}

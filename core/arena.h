@@ -27,6 +27,10 @@ typedef struct mcv_arena_mark {
 /* *out = count * size bytes. Use MCV_ARENA_NEW. */
 mcv_status mcv_arena_alloc(mcv_arena *arena, void **out, size_t count, size_t size);
 
+/* Makes room for allocations of `bytes` in all (each rounded up to 64), so that they, and what comes after a restore to
+ * here, need no more from the system. */
+mcv_status mcv_arena_reserve(mcv_arena *arena, size_t bytes);
+
 /* The arena's present state; mcv_arena_restore gives back what was allocated since. */
 mcv_arena_mark mcv_arena_save(const mcv_arena *arena);
 void mcv_arena_restore(mcv_arena *arena, mcv_arena_mark mark);

@@ -92,15 +92,7 @@ void MiniCPMV_free(MiniCPMV *model) {
 
 /* ---- get_vllm_embedding ------------------------------------------------------------------------------------- */
 
-/* All slices of a batch, and the groups they form. */
-typedef struct VisionInputs {
-    int num_slices, num_groups;
-    const ImageSlice **slices; /* [num_slices] */
-    TemporalGroup *groups;     /* [num_groups] */
-    int64_t max_patches;
-} VisionInputs;
-
-static mcv_status collect_vision_inputs(const Run *run, const MiniCPMVBatchFeature *data, VisionInputs *inputs) {
+mcv_status MiniCPMV_vision_inputs(const Run *run, const MiniCPMVBatchFeature *data, VisionInputs *inputs) {
     *inputs = (VisionInputs){0};
     for (int i = 0; i < data->batch_size; i++) {
         inputs->num_slices += data->images[i].num_slices;
@@ -185,11 +177,8 @@ static mcv_status run_vision(const Run *run, const MiniCPMV *self, const VisionI
     return MCV_OK;
 }
 
-/* Puts a conversation's image features into the places of its image_bound.
- * features: [num_groups * query_num, hidden_size], embedding: [length, hidden_size].
- * Where max_length has cut whole images off, there are fewer places than features, and the first features are used. */
-static mcv_status scatter_features(const MiniCPMV *self, const MiniCPMVBatchFeature *data, int conversation,
-                                   const float *features, float *embedding) {
+mcv_status MiniCPMV_scatter_features(const MiniCPMV *self, const MiniCPMVBatchFeature *data, int conversation,
+                                     const float *features, float *embedding) {
     int64_t hidden = self->config.hidden_size, used = 0;
     int64_t available = (int64_t)data->images[conversation].num_groups * self->config.query_num;
     if (available == 0)
@@ -215,14 +204,15 @@ static mcv_status get_vllm_embedding(const Run *run, const MiniCPMV *self, const
     int64_t hidden = self->config.hidden_size;
     VisionInputs inputs;
     float *features;
-    MCV_TRY(collect_vision_inputs(run, data, &inputs));
+    MCV_TRY(MiniCPMV_vision_inputs(run, data, &inputs));
     MCV_TRY(MCV_ARENA_NEW(run->arena, &features, (int64_t)inputs.num_groups * self->config.query_num * hidden));
     MCV_TRY(run_vision(run, self, &inputs, features));
     MCV_TRY(Embedding_forward(run, &self->llm.model.embed_tokens, data->input_ids, data->batch_size, data->length,
                               vllm_embedding));
     const float *next = features;
     for (int i = 0; i < data->batch_size; i++) {
-        MCV_TRY(scatter_features(self, data, i, next, vllm_embedding->f32 + (int64_t)i * data->length * hidden));
+        MCV_TRY(
+            MiniCPMV_scatter_features(self, data, i, next, vllm_embedding->f32 + (int64_t)i * data->length * hidden));
         next += (int64_t)data->images[i].num_groups * self->config.query_num * hidden;
     }
     return Run_output(run, "inputs_embeds", vllm_embedding);

@@ -86,6 +86,25 @@ GenerationConfig MiniCPMV_generation_config(const MiniCPMV *model);
  * HF: _decode_text. */
 mcv_status MiniCPMV_decode_text(const MiniCPMV *model, const int32_t *ids, size_t count, mcv_buffer *text);
 
+/* ---- Vision inputs ------------------------------------------------------------------------------------------ */
+
+/* All slices of a batch, and the groups they form. */
+typedef struct VisionInputs {
+    int num_slices, num_groups;
+    const ImageSlice **slices; /* [num_slices] */
+    TemporalGroup *groups;     /* [num_groups] */
+    int64_t max_patches;
+} VisionInputs;
+
+/* Allocated in the run's arena. */
+mcv_status MiniCPMV_vision_inputs(const Run *run, const MiniCPMVBatchFeature *data, VisionInputs *inputs);
+
+/* Puts a conversation's image features into the places of its image_bound.
+ * features: [num_groups * query_num, hidden_size], embedding: [length, hidden_size].
+ * Where max_length has cut whole images off, there are fewer places than features, and the first features are used. */
+mcv_status MiniCPMV_scatter_features(const MiniCPMV *model, const MiniCPMVBatchFeature *data, int conversation,
+                                     const float *features, float *embedding);
+
 /* ---- Chat --------------------------------------------------------------------------------------------------- */
 
 /* The presets of chat(): what `sampling` and `enable_thinking` make of a configuration. */

@@ -91,8 +91,17 @@ static mcv_status Qwen3MLP_forward(const Run *run, const Qwen3MLP *self, const T
 
 /* ---- Rotary position embedding ------------------------------------------------------------------------------ */
 
-/* cos and sin of each position's angles, [rows * length, head_dim / 2], in FP32 as the model defines them.
- * HF: Qwen3RotaryEmbedding. */
+void Qwen3RotaryEmbedding_at(const Qwen3Model *model, int64_t position, float *cosines, float *sines) {
+    for (int d = 0; d < model->head_dim / 2; d++) {
+        float exponent = (float)(2 * d) / (float)model->head_dim;
+        float inv_freq = 1.0f / (float)pow(model->rope_theta, (double)exponent);
+        float angle = inv_freq * (float)position;
+        cosines[d] = (float)cos((double)angle);
+        sines[d] = (float)sin((double)angle);
+    }
+}
+
+/* Of each position, [rows * length, head_dim / 2]. */
 typedef struct PositionEmbeddings {
     const float *cos, *sin;
 } PositionEmbeddings;
@@ -103,15 +112,8 @@ static mcv_status Qwen3RotaryEmbedding_forward(const Run *run, const Qwen3Model 
     float *cosines, *sines;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &cosines, positions * half));
     MCV_TRY(MCV_ARENA_NEW(run->arena, &sines, positions * half));
-    for (int d = 0; d < half; d++) {
-        float exponent = (float)(2 * d) / (float)self->head_dim;
-        float inv_freq = 1.0f / (float)pow(self->rope_theta, (double)exponent);
-        for (int64_t t = 0; t < positions; t++) {
-            float angle = inv_freq * (float)position_ids[t];
-            cosines[t * half + d] = (float)cos((double)angle);
-            sines[t * half + d] = (float)sin((double)angle);
-        }
-    }
+    for (int64_t t = 0; t < positions; t++)
+        Qwen3RotaryEmbedding_at(self, position_ids[t], cosines + t * half, sines + t * half);
     *embeddings = (PositionEmbeddings){cosines, sines};
     return MCV_OK;
 }

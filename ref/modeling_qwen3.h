@@ -85,6 +85,10 @@ mcv_status DynamicCache_select_rows(DynamicCache *cache, const int32_t *parents,
 /* Positions of a row that are not masked. */
 int64_t DynamicCache_unmasked(const DynamicCache *cache, int row);
 
+/* cos and sin of a position's angles, [head_dim / 2] each, in FP32 as the model defines them. HF: Qwen3RotaryEmbedding.
+ */
+void Qwen3RotaryEmbedding_at(const Qwen3Model *model, int64_t position, float *cosines, float *sines);
+
 /* ---- Forward ------------------------------------------------------------------------------------------------ */
 
 /* inputs_embeds: [rows, length, hidden_size], the new positions of each row of the cache, to which they are appended.

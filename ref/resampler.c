@@ -226,21 +226,18 @@ static void swap_axes(const float *from, int64_t a, int64_t b, int64_t dim, floa
             memcpy(to + (j * a + i) * dim, from + (i * b + j) * dim, (size_t)dim * sizeof *to);
 }
 
-/* HF gives the tap [num_queries, num_groups, embed_dim], except where groups are attended to one at a time: then the
- * first group's alone. out: [num_groups, num_queries, embed_dim]. */
-static mcv_status show_attn(const Run *run, const Resampler *self, const Tensor *out) {
+mcv_status Resampler_show_attn(const Run *run, const Resampler *self, float *attended, int num_groups) {
     if (!run->tap)
         return MCV_OK;
-    int64_t groups = out->shape[0], queries = out->shape[1], dim = out->shape[2];
-    Tensor first = Tensor_view(out, 2, queries, dim, 0, 0), permuted;
+    int64_t groups = num_groups, queries = self->num_queries, dim = self->embed_dim;
     if (!self->batch_infer)
-        return Run_output(run, self->attn.name, &first);
+        return Run_output_raw(run, self->attn.name, &MCV_TENSOR(MCV_F32, attended, queries, dim));
     mcv_arena_mark mark = mcv_arena_save(run->arena);
-    Tensor shape = Tensor_view(out, 3, queries, groups, dim, 0);
-    MCV_TRY(Tensor_like_f32(run, &shape, dim, &permuted));
-    swap_axes(out->f32, groups, queries, dim, permuted.f32);
-    mcv_status status = Run_output(run, self->attn.name, &permuted);
-    swap_axes(permuted.f32, queries, groups, dim, out->f32); /* it may have been replaced */
+    float *permuted;
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &permuted, queries * groups * dim));
+    swap_axes(attended, groups, queries, dim, permuted);
+    mcv_status status = Run_output_raw(run, self->attn.name, &MCV_TENSOR(MCV_F32, permuted, queries, groups, dim));
+    swap_axes(permuted, queries, groups, dim, attended); /* it may have been replaced */
     mcv_arena_restore(run->arena, mark);
     return status;
 }
@@ -330,7 +327,7 @@ mcv_status Resampler_forward(const Run *run, const Resampler *self, const Tensor
         start += groups[g].count;
     }
     MCV_TRY(Linear_forward(run, &self->attn.out_proj, &context, &attended));
-    MCV_TRY(show_attn(run, self, &attended));
+    MCV_TRY(Resampler_show_attn(run, self, attended.f32, num_groups));
     MCV_TRY(ShownWeights_show(run, self, &shown, num_groups, length));
 
     MCV_TRY(LayerNorm_forward(run, &self->ln_post, &attended, &post));

@@ -39,4 +39,8 @@ mcv_status Resampler_forward(const Run *run, const Resampler *self, const Tensor
  * model defines it. HF: get_1d_sincos_pos_embed_from_grid_new, get_1d_sincos_pos_embed_from_temporal_size. */
 void get_1d_sincos_pos_embed(int embed_dim, int position, float *out);
 
+/* Shows the attention's output [num_groups, num_queries, embed_dim] to the tap as HF has it: [num_queries, num_groups,
+ * embed_dim], except where groups are attended to one at a time: then the first group's alone. */
+mcv_status Resampler_show_attn(const Run *run, const Resampler *self, float *attended, int num_groups);
+
 #endif

@@ -1,0 +1,430 @@
+#include "simd/engine/engine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "simd/engine/fast_qwen3.h"
+#include "simd/engine/fast_resampler.h"
+#include "simd/engine/fast_siglip.h"
+#include "simd/engine/prefix.h"
+#include "simd/engine/taps.h"
+#include "simd/kernels/kernel_table.h"
+
+enum { DEFAULT_CHUNK = 512, VISION_ROWS = 1024 /* patches that are encoded together, where slices are smaller */ };
+
+struct mcv_engine {
+    const MiniCPMV *model;
+    mcv_engine_options options;
+    mcv_ops ops;
+    mcv_arena weights;
+    mcv_siglip siglip;
+    mcv_resampler resampler;
+    mcv_qwen3 qwen3;
+    mcv_kv_cache cache;
+    mcv_prefix prefix;    /* the last conversation */
+    uint32_t reused;      /* positions of it that the newest prompt began with */
+    mcv_arena step_arena; /* temporaries of a step of decoding */
+    size_t step_reserved; /* bytes that it holds */
+};
+
+/* ---- Vision ------------------------------------------------------------------------------------------------- */
+
+static int64_t rows_of(const ImageSlice *slice, int64_t length) {
+    return length ? length : (int64_t)slice->grid_h * slice->grid_w;
+}
+
+/* The encoder over all slices of a part. With a tap in HF's batches, as their outputs have names of their own; else as
+ * many slices at a time as keep the threads busy. out: [rows, dim]. */
+static mcv_status encode(const mcv_engine *engine, const Run *run, const VisionInputs *part, int64_t length,
+                         float *out) {
+    int batch_size = engine->model->config.vision_batch_size;
+    for (int start = 0, count, batch = 0; start < part->num_slices; start += count, batch++) {
+        int64_t rows = 0;
+        for (count = 0; start + count < part->num_slices; count++) {
+            if (run->tap ? count == batch_size : rows >= VISION_ROWS)
+                break;
+            rows += rows_of(part->slices[start + count], length);
+        }
+        char suffix[16];
+        Run batch_run = *run;
+        snprintf(suffix, sizeof suffix, "#%d", batch);
+        batch_run.tap_suffix = part->num_slices > batch_size ? suffix : "";
+        MCV_TRY(
+            mcv_siglip_forward(&batch_run, &engine->ops, &engine->siglip, part->slices + start, count, length, out));
+        out += (size_t)rows * engine->siglip.dim;
+    }
+    return MCV_OK;
+}
+
+/* Encoder and resampler over some groups. features: of the first of them. */
+static mcv_status run_part(const mcv_engine *engine, const Run *run, const VisionInputs *part, int64_t length,
+                           float *features) {
+    mcv_arena_mark mark = mcv_arena_save(run->arena);
+    int64_t rows = 0;
+    float *encoded;
+    for (int i = 0; i < part->num_slices; i++)
+        rows += rows_of(part->slices[i], length);
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &encoded, (size_t)rows * engine->siglip.dim));
+    MCV_TRY(encode(engine, run, part, length, encoded));
+    MCV_TRY(mcv_resampler_forward(run, &engine->ops, &engine->resampler, encoded, part->slices, part->num_slices,
+                                  length, part->groups, part->num_groups, features));
+    mcv_arena_restore(run->arena, mark);
+    return MCV_OK;
+}
+
+/* All groups that are needed (NULL: all), a few at a time unless a tap wants them in one piece.
+ * features: [num_groups, query_num, hidden]. */
+static mcv_status run_vision(const mcv_engine *engine, const Run *run, const VisionInputs *inputs, const bool *needed,
+                             float *features) {
+    const MiniCPMVConfig *config = &engine->model->config;
+    size_t size = (size_t)config->query_num * (size_t)config->hidden_size;
+    /* HF pads all slices to the longest; where padding is shown, or attended to, it has to be there. */
+    int64_t length = run->tap || !config->batch_3d_resampler ? inputs->max_patches : 0, rows = 0;
+    VisionInputs part = *inputs;
+    part.num_groups = part.num_slices = 0;
+    for (int group = 0, slice = 0; group < inputs->num_groups; group++) {
+        int count = inputs->groups[group].count;
+        bool wanted = !needed || needed[group];
+        if (wanted) {
+            for (int i = 0; i < count; i++)
+                rows += rows_of(inputs->slices[slice + i], length);
+            part.num_groups++;
+            part.num_slices += count;
+        }
+        slice += count;
+        bool last = group + 1 == inputs->num_groups, gap = !last && needed && !needed[group + 1];
+        bool full = run->tap ? run->tap_in_parts && part.num_slices >= config->vision_batch_size : rows >= VISION_ROWS;
+        if (!last && !full && !gap)
+            continue;
+        if (part.num_groups)
+            MCV_TRY(run_part(engine, run, &part, length, features + (size_t)(part.groups - inputs->groups) * size));
+        part = (VisionInputs){.slices = inputs->slices + slice, .groups = inputs->groups + group + 1};
+        rows = 0;
+    }
+    return MCV_OK;
+}
+
+/* ---- State -------------------------------------------------------------------------------------------------- */
+
+/* What is kept behind the prompts of a batch. */
+typedef struct State {
+    mcv_engine *engine;
+    int num_prompts, num_rows;
+    mcv_kv_sequence *prompts; /* [num_prompts] */
+    mcv_kv_sequence *rows;    /* [num_rows] */
+    mcv_prefix_keys keys;     /* of the only prompt and what was written behind it; none with a tap or a batch */
+} State;
+
+static void free_rows(State *state) {
+    for (int i = 0; i < state->num_rows; i++)
+        mcv_kv_free(&state->rows[i]);
+    free(state->rows);
+    state->rows = NULL;
+    state->num_rows = 0;
+}
+
+/* Row i becomes a copy of sources[parents[i]]. */
+static mcv_status fork_rows(State *state, const mcv_kv_sequence *sources, const int32_t *parents, int count) {
+    mcv_kv_sequence *rows;
+    MCV_TRY(MCV_NEW(&rows, (size_t)count));
+    mcv_status status = MCV_OK;
+    for (int i = 0; i < count && status == MCV_OK; i++)
+        status = mcv_kv_fork(&sources[parents ? parents[i] : i], &rows[i]);
+    free_rows(state);
+    state->rows = rows;
+    state->num_rows = count;
+    return status;
+}
+
+static mcv_status state_reset(void *context) {
+    State *state = context;
+    if (state->num_prompts == 1)
+        mcv_prefix_keys_truncate(&state->keys, state->prompts[0].length);
+    return fork_rows(state, state->prompts, NULL, state->num_prompts);
+}
+
+/* A sequence that goes on alone needs no copy. */
+static mcv_status state_select_rows(void *context, const int32_t *parents, int rows) {
+    State *state = context;
+    bool same = rows == state->num_rows;
+    for (int i = 0; i < rows; i++)
+        same = same && parents[i] == i;
+    return same ? MCV_OK : fork_rows(state, state->rows, parents, rows);
+}
+
+static void state_free(void *context) {
+    State *state = context;
+    if (state->keys.count) {
+        /* What was written goes on with the prompt only where there was one row of it all the time. */
+        bool alone = state->num_rows == 1 && state->keys.count == state->rows[0].length;
+        mcv_kv_sequence *kept = alone ? &state->rows[0] : &state->prompts[0];
+        mcv_prefix_keys_truncate(&state->keys, kept->length);
+        mcv_prefix_keep(&state->engine->prefix, kept, &state->keys);
+    }
+    mcv_prefix_keys_free(&state->keys);
+    free_rows(state);
+    for (int i = 0; i < state->num_prompts; i++)
+        mcv_kv_free(&state->prompts[i]);
+    free(state->prompts);
+    free(state);
+}
+
+/* ---- Decoding ----------------------------------------------------------------------------------------------- */
+
+/* Temporaries come from memory that stays: a step asks the system for nothing, except now and then for the cache. */
+static mcv_status reserve_step(mcv_engine *engine, size_t rows, size_t keys) {
+    size_t needed = mcv_qwen3_temporaries(&engine->qwen3, rows, mcv_round_up(keys, 1024)) +
+                    rows * (engine->qwen3.hidden * 3 * sizeof(float) + sizeof(mcv_token));
+    if (needed <= engine->step_reserved)
+        return MCV_OK;
+    mcv_arena_free(&engine->step_arena);
+    engine->step_reserved = 0;
+    MCV_TRY(mcv_arena_reserve(&engine->step_arena, needed));
+    engine->step_reserved = needed;
+    return MCV_OK;
+}
+
+static mcv_status step(const Run *run, State *state, const int32_t *ids, int rows, float *logits) {
+    mcv_engine *engine = state->engine;
+    const Embedding *embed_tokens = &engine->qwen3.llm->model.embed_tokens;
+    size_t hidden_size = engine->qwen3.hidden;
+    mcv_token *tokens;
+    float *hidden;
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &tokens, rows));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &hidden, (size_t)rows * hidden_size));
+    for (int i = 0; i < rows; i++) {
+        mcv_kv_sequence *sequence = &state->rows[i];
+        if (ids[i] < 0 || ids[i] >= engine->qwen3.llm->vocab_size)
+            return MCV_FAIL(MCV_BAD_INPUT, "%s: id %d in a table of %d rows", embed_tokens->name, (int)ids[i],
+                            engine->qwen3.llm->vocab_size);
+        mcv_weight_to_f32(&embed_tokens->weight, (size_t)ids[i], 1, hidden + (size_t)i * hidden_size);
+        MCV_TRY(mcv_kv_extend(&engine->cache, sequence, 1));
+        tokens[i] = (mcv_token){sequence, sequence->length, true, sequence->length - 1};
+    }
+    if (state->keys.count)
+        MCV_TRY(mcv_prefix_keys_add(&state->keys, (uint64_t)ids[0]));
+    MCV_TRY(mcv_qwen3_layers(run, &engine->ops, &engine->qwen3, &engine->cache, tokens, (size_t)rows, rows, 1, hidden));
+    return mcv_qwen3_logits(run, &engine->ops, &engine->qwen3, hidden, (size_t)rows, logits);
+}
+
+static mcv_status state_step(void *context, const int32_t *ids, int rows, float *logits) {
+    State *state = context;
+    mcv_engine *engine = state->engine;
+    size_t keys = 0;
+    for (int i = 0; i < rows; i++)
+        keys = state->rows[i].length > keys ? state->rows[i].length : keys;
+    MCV_TRY(reserve_step(engine, (size_t)rows, keys + 1));
+    mcv_arena_mark mark = mcv_arena_save(&engine->step_arena);
+    Run run = {.pool = engine->ops.pool, .arena = &engine->step_arena, .tap_suffix = ""};
+    mcv_status status = step(&run, state, ids, rows, logits);
+    mcv_arena_restore(&engine->step_arena, mark);
+    return status;
+}
+
+/* ---- Prompts ------------------------------------------------------------------------------------------------ */
+
+/* The tokens of positions [first, length) of a conversation, whose `seen` first unmasked positions are in the sequence.
+ * Makes room for their keys. */
+static mcv_status list_tokens(const mcv_engine *engine, const MiniCPMVBatchFeature *data, int conversation, int first,
+                              uint32_t seen, mcv_kv_sequence *sequence, mcv_token *tokens) {
+    const uint8_t *mask = data->attention_mask + (size_t)conversation * (size_t)data->length;
+    uint32_t before = seen;
+    for (int t = first; t < data->length; t++) {
+        bool stored = mask[t] != 0;
+        seen += stored;
+        tokens[t - first] = (mcv_token){sequence, seen, stored, stored ? seen - 1 : 1};
+    }
+    return mcv_kv_extend(&engine->cache, sequence, seen - before);
+}
+
+/* Embeddings of a conversation's tokens with the images' features in their places, [length, hidden]. */
+static mcv_status embed_prompt(const mcv_engine *engine, const Run *run, const MiniCPMVBatchFeature *data,
+                               int conversation, const float *features, float *embeds) {
+    const int32_t *ids = data->input_ids + (size_t)conversation * (size_t)data->length;
+    mcv_arena_mark mark = mcv_arena_save(run->arena);
+    Run quiet = *run;
+    Tensor rows;
+    quiet.tap = NULL;
+    MCV_TRY(Embedding_forward(&quiet, &engine->qwen3.llm->model.embed_tokens, ids, 1, data->length, &rows));
+    memcpy(embeds, rows.f32, (size_t)data->length * engine->qwen3.hidden * sizeof *embeds);
+    mcv_arena_restore(run->arena, mark);
+    return MiniCPMV_scatter_features(engine->model, data, conversation, features, embeds);
+}
+
+/* Where a conversation's features begin. */
+static const float *features_of(const mcv_engine *engine, const MiniCPMVBatchFeature *data, int conversation,
+                                const float *features) {
+    size_t groups = 0;
+    for (int i = 0; i < conversation; i++)
+        groups += (size_t)data->images[i].num_groups;
+    return features + groups * (size_t)engine->model->config.query_num * engine->qwen3.hidden;
+}
+
+/* A conversation from token `first` on, a chunk at a time. last: [hidden], the last token's output. */
+static mcv_status run_conversation(const mcv_engine *engine, const Run *run, const MiniCPMVBatchFeature *data,
+                                   int conversation, int first, const float *features, mcv_kv_sequence *sequence,
+                                   float *last) {
+    mcv_arena_mark mark = mcv_arena_save(run->arena);
+    size_t hidden = engine->qwen3.hidden, count = (size_t)(data->length - first), chunk = (size_t)engine->options.chunk;
+    mcv_token *tokens;
+    float *embeds;
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &tokens, count));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &embeds, (size_t)data->length * hidden));
+    MCV_TRY(list_tokens(engine, data, conversation, first, sequence->length, sequence, tokens));
+    MCV_TRY(embed_prompt(engine, run, data, conversation, features, embeds));
+    float *rows = embeds + (size_t)first * hidden;
+    for (size_t i = 0; i < count; i += chunk) {
+        size_t size = count - i < chunk ? count - i : chunk;
+        MCV_TRY(mcv_qwen3_layers(run, &engine->ops, &engine->qwen3, &engine->cache, tokens + i, size, 1, (int64_t)size,
+                                 rows + i * hidden));
+    }
+    memcpy(last, rows + (count - 1) * hidden, hidden * sizeof *last);
+    mcv_arena_restore(run->arena, mark);
+    return MCV_OK;
+}
+
+/* The whole batch at once, padding and all, so that a tap sees HF's tensors. last: [batch_size, hidden]. */
+static mcv_status run_shown(const mcv_engine *engine, const Run *run, const MiniCPMVBatchFeature *data,
+                            const float *features, State *state, float *last) {
+    size_t hidden = engine->qwen3.hidden, length = (size_t)data->length, batch = (size_t)data->batch_size;
+    const Qwen3Model *model = &engine->qwen3.llm->model;
+    mcv_token *tokens;
+    float *embeds;
+    Tensor rows;
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &tokens, batch * length));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &embeds, batch * length * hidden));
+    MCV_TRY(Embedding_forward(run, &model->embed_tokens, data->input_ids, data->batch_size, data->length, &rows));
+    for (int i = 0; i < data->batch_size; i++) {
+        MCV_TRY(list_tokens(engine, data, i, 0, 0, &state->prompts[i], tokens + (size_t)i * length));
+        MCV_TRY(embed_prompt(engine, run, data, i, features_of(engine, data, i, features),
+                             embeds + (size_t)i * length * hidden));
+    }
+    MCV_TRY(mcv_tap_3d(run, "inputs_embeds", embeds, data->batch_size, data->length, (int64_t)hidden));
+    MCV_TRY(mcv_qwen3_layers(run, &engine->ops, &engine->qwen3, &engine->cache, tokens, batch * length,
+                             data->batch_size, data->length, embeds));
+    for (size_t i = 0; i < batch; i++)
+        memcpy(last + i * hidden, embeds + ((i + 1) * length - 1) * hidden, hidden * sizeof *last);
+    mcv_rms_norm(&engine->ops, model->norm.weight, model->norm.variance_epsilon, embeds, batch * length, hidden,
+                 embeds);
+    return mcv_tap_3d(run, model->norm.name, embeds, data->batch_size, data->length, (int64_t)hidden);
+}
+
+/* Conversations one by one; the only one of a batch goes on from the last conversation where it begins like it. */
+static mcv_status run_unseen(mcv_engine *engine, const Run *run, const MiniCPMVBatchFeature *data,
+                             const VisionInputs *inputs, float *features, State *state, float *last) {
+    bool *needed = NULL;
+    int first = data->padding[0];
+    if (data->batch_size == 1) {
+        MCV_TRY(mcv_prefix_make_keys(engine->model, run->arena, data, &state->keys));
+        MCV_TRY(mcv_prefix_take(&engine->prefix, &state->keys, data, engine->model->config.query_num, run->arena,
+                                &state->prompts[0], &first, &needed));
+        engine->reused = state->prompts[0].length;
+    }
+    MCV_TRY(run_vision(engine, run, inputs, needed, features));
+    for (int i = 0; i < data->batch_size; i++)
+        MCV_TRY(run_conversation(engine, run, data, i, i ? data->padding[i] : first,
+                                 features_of(engine, data, i, features), &state->prompts[i],
+                                 last + (size_t)i * engine->qwen3.hidden));
+    return MCV_OK;
+}
+
+static mcv_status prefill(void *context, const Run *run, const MiniCPMVBatchFeature *data, Prefill *out) {
+    mcv_engine *engine = context;
+    size_t hidden = engine->qwen3.hidden, batch = (size_t)data->batch_size;
+    State *state;
+    VisionInputs inputs;
+    float *features, *last;
+    engine->reused = 0;
+    MCV_TRY(MCV_NEW(&state, 1));
+    state->engine = engine;
+    out->decoder = (GenerationModel){state, engine->qwen3.llm->vocab_size, state_select_rows, state_step};
+    out->reset = state_reset;
+    out->free = state_free;
+    MCV_TRY(MCV_NEW(&state->prompts, batch));
+    state->num_prompts = data->batch_size;
+    MCV_TRY(MiniCPMV_vision_inputs(run, data, &inputs));
+    size_t size = (size_t)inputs.num_groups * (size_t)engine->model->config.query_num * hidden;
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &features, size));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &last, batch * hidden));
+    if (run->tap) {
+        MCV_TRY(run_vision(engine, run, &inputs, NULL, features));
+        MCV_TRY(run_shown(engine, run, data, features, state, last));
+    } else {
+        memset(features, 0, size * sizeof *features);
+        MCV_TRY(run_unseen(engine, run, data, &inputs, features, state, last));
+    }
+    MCV_TRY(mcv_qwen3_logits(run, &engine->ops, &engine->qwen3, last, batch, out->logits));
+    return mcv_tap_3d(run, engine->qwen3.lm_head.name, out->logits, data->batch_size, 1, engine->qwen3.llm->vocab_size);
+}
+
+/* ---- Creation ----------------------------------------------------------------------------------------------- */
+
+static mcv_status check_head_dim(const char *module, size_t head_dim) {
+    if (head_dim > MCV_MAX_HEAD_DIM)
+        return MCV_FAIL(MCV_UNSUPPORTED, "%s: heads of %zu dimensions; the fast engine has kernels for %d at most",
+                        module, head_dim, MCV_MAX_HEAD_DIM);
+    return MCV_OK;
+}
+
+static mcv_status check_options(const mcv_engine_options *options) {
+    if (options->group != 32 && options->group != 64 && options->group != 128)
+        return MCV_FAIL(MCV_USAGE, "groups of %d weights; expected 32, 64 or 128", options->group);
+    if (options->chunk < 0)
+        return MCV_FAIL(MCV_USAGE, "chunks of %d tokens", options->chunk);
+    return MCV_OK;
+}
+
+static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_engine_options *options) {
+    size_t group = (size_t)options->group;
+    MCV_TRY(check_options(options));
+    engine->model = model;
+    engine->options = *options;
+    if (options->chunk == 0)
+        engine->options.chunk = DEFAULT_CHUNK;
+    engine->ops.pool = model->pool;
+    MCV_TRY(mcv_kernels_select(options->target, &engine->ops.kernels));
+    size_t scratch = (size_t)mcv_pool_threads(model->pool) * MCV_SCRATCH_BYTES;
+    MCV_TRY(MCV_ARENA_NEW(&engine->weights, &engine->ops.scratch, scratch));
+    MCV_TRY(mcv_siglip_pack(&model->vpm, options->vpm, group, &engine->weights, model->pool, &engine->siglip));
+    MCV_TRY(mcv_resampler_pack(&model->resampler, options->resampler, group, &engine->weights, model->pool,
+                               &engine->resampler));
+    MCV_TRY(mcv_qwen3_pack(&model->llm, options->llm, group, &engine->weights, model->pool, &engine->qwen3));
+    if (engine->siglip.num_heads)
+        MCV_TRY(check_head_dim("vpm", engine->siglip.dim / engine->siglip.num_heads));
+    MCV_TRY(check_head_dim("resampler", (size_t)(model->resampler.embed_dim / model->resampler.num_heads)));
+    MCV_TRY(check_head_dim("llm", engine->qwen3.head_dim));
+    engine->cache = mcv_kv_cache_make((size_t)model->llm.model.num_layers, engine->qwen3.num_kv_heads,
+                                      engine->qwen3.head_dim, options->kv);
+    model->executor = (Executor){engine, prefill};
+    return MCV_OK;
+}
+
+mcv_status mcv_engine_create(mcv_engine **out, MiniCPMV *model, const mcv_engine_options *options) {
+    mcv_engine *engine;
+    *out = NULL;
+    MCV_TRY(MCV_NEW(&engine, 1));
+    mcv_status status = create(engine, model, options);
+    if (status != MCV_OK) {
+        mcv_engine_free(engine);
+        return status;
+    }
+    *out = engine;
+    return MCV_OK;
+}
+
+void mcv_engine_free(mcv_engine *engine) {
+    if (!engine)
+        return;
+    mcv_prefix_free(&engine->prefix);
+    mcv_arena_free(&engine->step_arena);
+    mcv_arena_free(&engine->weights);
+    free(engine);
+}
+
+const char *mcv_engine_target(const mcv_engine *engine) {
+    return engine->ops.kernels.target;
+}
+
+uint32_t mcv_engine_reused(const mcv_engine *engine) {
+    return engine->reused;
+}

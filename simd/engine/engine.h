@@ -1,0 +1,33 @@
+/* The fast engine: runs the modules of a loaded model with packed weights and the kernels of this CPU.
+ *
+ * It takes the reference's place behind the same prompts, decoding and taps (Executor in ref/modeling_minicpmv.h). Its
+ * results depend on the options' precisions alone: not on the target, the number of threads, how a prompt is cut into
+ * chunks, what it is batched with, or whether its beginning was still in the cache. */
+#ifndef MCV_SIMD_ENGINE_ENGINE_H
+#define MCV_SIMD_ENGINE_ENGINE_H
+
+#include "ref/modeling_minicpmv.h"
+#include "simd/engine/packed.h"
+
+typedef struct mcv_engine mcv_engine;
+
+typedef struct mcv_engine_options {
+    mcv_precision llm, vpm, resampler;
+    mcv_kv_type kv;
+    int group;          /* weights that share a scale in INT4: 32, 64 or 128 */
+    int chunk;          /* tokens of a prompt that go through the layers at a time; 0: 512 */
+    const char *target; /* of kernel_table.h; NULL: the best that this CPU runs */
+} mcv_engine_options;
+
+/* Packs the model's weights and becomes its executor. The model has to live as long, and frees nothing of the engine.
+ * MCV_USAGE: options without meaning, MCV_UNSUPPORTED: what this CPU, or no kernel, can do. */
+mcv_status mcv_engine_create(mcv_engine **engine, MiniCPMV *model, const mcv_engine_options *options);
+void mcv_engine_free(mcv_engine *engine);
+
+/* The target that was chosen. */
+const char *mcv_engine_target(const mcv_engine *engine);
+
+/* Positions that the last prompt found in the cache. */
+uint32_t mcv_engine_reused(const mcv_engine *engine);
+
+#endif

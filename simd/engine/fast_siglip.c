@@ -1,0 +1,241 @@
+#include "simd/engine/fast_siglip.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "simd/engine/taps.h"
+
+/* ---- Packing ------------------------------------------------------------------------------------------------ */
+
+static mcv_status pack_layer(const SiglipEncoderLayer *layer, mcv_precision precision, size_t group, mcv_arena *arena,
+                             mcv_pool *pool, mcv_siglip_layer *packed) {
+    packed->layer = layer;
+    MCV_TRY(mcv_pack_linear(&layer->self_attn.q_proj, precision, group, arena, pool, &packed->q_proj));
+    MCV_TRY(mcv_pack_linear(&layer->self_attn.k_proj, precision, group, arena, pool, &packed->k_proj));
+    MCV_TRY(mcv_pack_linear(&layer->self_attn.v_proj, precision, group, arena, pool, &packed->v_proj));
+    MCV_TRY(mcv_pack_linear(&layer->self_attn.out_proj, precision, group, arena, pool, &packed->out_proj));
+    MCV_TRY(mcv_pack_linear(&layer->mlp.fc1, precision, group, arena, pool, &packed->fc1));
+    return mcv_pack_linear(&layer->mlp.fc2, precision, group, arena, pool, &packed->fc2);
+}
+
+mcv_status mcv_siglip_pack(const SiglipVisionTransformer *vpm, mcv_precision precision, size_t group, mcv_arena *arena,
+                           mcv_pool *pool, mcv_siglip *siglip) {
+    *siglip = (mcv_siglip){.vpm = vpm, .dim = (size_t)vpm->embeddings.embed_dim};
+    /* Pixels are many and few values: the first layer stays exact. */
+    mcv_precision first = precision > MCV_PRECISION_BF16 ? MCV_PRECISION_BF16 : precision;
+    MCV_TRY(mcv_pack_linear(&vpm->embeddings.patch_embedding, first, group, arena, pool, &siglip->patch_embedding));
+    MCV_TRY(MCV_ARENA_NEW(arena, &siglip->layers, vpm->num_layers));
+    for (int i = 0; i < vpm->num_layers; i++)
+        MCV_TRY(pack_layer(&vpm->layers[i], precision, group, arena, pool, &siglip->layers[i]));
+    if (vpm->num_layers > 0) {
+        siglip->num_heads = (size_t)vpm->layers[0].self_attn.num_heads;
+        siglip->intermediate_size = siglip->layers[0].fc1.n;
+    }
+    return MCV_OK;
+}
+
+/* ---- Layout ------------------------------------------------------------------------------------------------- */
+
+/* Where the slices' rows lie. */
+typedef struct Layout {
+    int batch;
+    int64_t length; /* of the taps' tensors; 0: slices have different lengths */
+    size_t rows;
+    size_t *first, *count, *patches; /* [batch]: first row, rows, those of them that are patches */
+} Layout;
+
+static mcv_status make_layout(const Run *run, const ImageSlice *const *slices, int batch, int64_t length,
+                              Layout *layout) {
+    *layout = (Layout){.batch = batch, .length = length};
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &layout->first, batch));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &layout->count, batch));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &layout->patches, batch));
+    for (int i = 0; i < batch; i++) {
+        layout->first[i] = layout->rows;
+        layout->patches[i] = (size_t)slices[i]->grid_h * (size_t)slices[i]->grid_w;
+        layout->count[i] = length ? (size_t)length : layout->patches[i];
+        layout->rows += layout->count[i];
+    }
+    return MCV_OK;
+}
+
+/* Shows [rows, columns] as [batch, length, columns]. */
+static mcv_status show(const Run *run, const Layout *layout, const char *name, const float *rows, size_t columns) {
+    return mcv_tap_3d(run, name, rows, layout->batch, layout->length, (int64_t)columns);
+}
+
+/* ---- Embeddings --------------------------------------------------------------------------------------------- */
+
+/* pixel_values [channels, patch, patches * patch] to rows of [channels, patch, patch], one a patch. */
+static void unfold(const mcv_tensor *pixel_values, float *rows) {
+    const float *values = pixel_values->data;
+    size_t patch = (size_t)pixel_values->shape[1], patches = (size_t)pixel_values->shape[2] / patch,
+           lines = (size_t)pixel_values->shape[0] * patch;
+    for (size_t n = 0; n < patches; n++)
+        for (size_t line = 0; line < lines; line++)
+            memcpy(rows + (n * lines + line) * patch, values + (line * patches + n) * patch, patch * sizeof *rows);
+}
+
+/* Adds the position table's rows of a slice's grid; position 0 to its padding. */
+static mcv_status add_positions(const Run *run, const mcv_siglip *siglip, const ImageSlice *slice, size_t count,
+                                float *rows) {
+    const SiglipVisionEmbeddings *embeddings = &siglip->vpm->embeddings;
+    mcv_arena_mark mark = mcv_arena_save(run->arena);
+    int32_t *down, *across;
+    float *position;
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &down, slice->grid_h));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &across, slice->grid_w));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &position, siglip->dim));
+    MCV_TRY(navit_bucket_coords(slice->grid_h, embeddings->num_patches_per_side, down));
+    MCV_TRY(navit_bucket_coords(slice->grid_w, embeddings->num_patches_per_side, across));
+    size_t grid_w = (size_t)slice->grid_w, patches = (size_t)slice->grid_h * grid_w;
+    for (size_t i = 0; i < count; i++) {
+        int32_t id = i < patches ? down[i / grid_w] * embeddings->num_patches_per_side + across[i % grid_w] : 0;
+        mcv_weight_to_f32(&embeddings->position_embedding.weight, (size_t)id, 1, position);
+        for (size_t d = 0; d < siglip->dim; d++)
+            rows[i * siglip->dim + d] += position[d];
+    }
+    mcv_arena_restore(run->arena, mark);
+    return MCV_OK;
+}
+
+static mcv_status embed(const Run *run, const mcv_ops *ops, const mcv_siglip *siglip, const Layout *layout,
+                        const ImageSlice *const *slices, float *hidden) {
+    mcv_arena_mark mark = mcv_arena_save(run->arena);
+    size_t patch_size = siglip->patch_embedding.k;
+    float *pixels;
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &pixels, layout->rows * patch_size));
+    memset(pixels, 0, layout->rows * patch_size * sizeof *pixels);
+    for (int i = 0; i < layout->batch; i++) {
+        mcv_arena_mark before = mcv_arena_save(run->arena);
+        mcv_tensor pixel_values;
+        MCV_TRY(ImageSlice_pixel_values(slices[i], run->arena, &pixel_values));
+        unfold(&pixel_values, pixels + layout->first[i] * patch_size);
+        mcv_arena_restore(run->arena, before);
+    }
+    mcv_rows x = mcv_rows_of(pixels, layout->rows, patch_size);
+    MCV_TRY(mcv_linear(ops, run->arena, &x, &siglip->patch_embedding, hidden, false));
+    for (int i = 0; i < layout->batch; i++)
+        MCV_TRY(add_positions(run, siglip, slices[i], layout->count[i], hidden + layout->first[i] * siglip->dim));
+    mcv_arena_restore(run->arena, mark);
+    return show(run, layout, siglip->vpm->embeddings.name, hidden, siglip->dim);
+}
+
+/* ---- Attention ---------------------------------------------------------------------------------------------- */
+
+static mcv_status attend(const Run *run, const mcv_ops *ops, const mcv_siglip *siglip, const Layout *layout,
+                         const float *q, const float *k, const float *v, float *context) {
+    enum { QUERIES = 128 /* of a task */ };
+    size_t heads = siglip->num_heads, head_dim = siglip->dim / heads, num_tasks = 0, next = 0;
+    mcv_attention_task *tasks;
+    for (int i = 0; i < layout->batch; i++)
+        num_tasks += heads * ((layout->count[i] + QUERIES - 1) / QUERIES);
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &tasks, num_tasks));
+    for (int i = 0; i < layout->batch; i++) {
+        size_t rows = layout->count[i], offset = layout->first[i] * siglip->dim;
+        mcv_key_values keys;
+        MCV_TRY(mcv_pack_key_values(ops, run->arena, k + offset, v + offset, NULL, layout->patches[i], heads, head_dim,
+                                    &keys));
+        uint32_t *visible;
+        MCV_TRY(MCV_ARENA_NEW(run->arena, &visible, QUERIES));
+        for (size_t j = 0; j < QUERIES; j++)
+            visible[j] = (uint32_t)layout->patches[i];
+        for (size_t head = 0; head < heads; head++)
+            for (size_t first = 0; first < rows; first += QUERIES)
+                tasks[next++] = (mcv_attention_task){.q = q + offset + first * siglip->dim + head * head_dim,
+                                                     .y = context + offset + first * siglip->dim + head * head_dim,
+                                                     .queries = rows - first < QUERIES ? rows - first : QUERIES,
+                                                     .ldq = siglip->dim,
+                                                     .blocks = keys.blocks + head * keys.num_blocks,
+                                                     .visible = visible};
+    }
+    mcv_attention(ops, tasks, num_tasks, head_dim, (float)siglip->vpm->layers[0].self_attn.scale, MCV_KV_F32);
+    return MCV_OK;
+}
+
+/* ---- Layers ------------------------------------------------------------------------------------------------- */
+
+/* What a layer's outputs are written to, [rows, ...]. */
+typedef struct Buffers {
+    float *normed, *q, *k, *v, *context, *wide;
+} Buffers;
+
+static mcv_status self_attention(const Run *run, const mcv_ops *ops, const mcv_siglip *siglip,
+                                 const mcv_siglip_layer *layer, const Layout *layout, const Buffers *b, float *hidden) {
+    const SiglipAttention *names = &layer->layer->self_attn;
+    size_t rows = layout->rows, dim = siglip->dim;
+    mcv_rows x = mcv_rows_of(b->normed, rows, dim);
+    MCV_TRY(mcv_linear(ops, run->arena, &x, &layer->q_proj, b->q, false));
+    MCV_TRY(mcv_linear(ops, run->arena, &x, &layer->k_proj, b->k, false));
+    MCV_TRY(mcv_linear(ops, run->arena, &x, &layer->v_proj, b->v, false));
+    MCV_TRY(show(run, layout, names->q_proj.name, b->q, dim));
+    MCV_TRY(show(run, layout, names->k_proj.name, b->k, dim));
+    MCV_TRY(show(run, layout, names->v_proj.name, b->v, dim));
+    MCV_TRY(attend(run, ops, siglip, layout, b->q, b->k, b->v, b->context));
+    mcv_rows context = mcv_rows_of(b->context, rows, dim);
+    if (!run->tap)
+        return mcv_linear(ops, run->arena, &context, &layer->out_proj, hidden, true);
+    MCV_TRY(mcv_linear(ops, run->arena, &context, &layer->out_proj, b->normed, false));
+    MCV_TRY(show(run, layout, names->out_proj.name, b->normed, dim));
+    MCV_TRY(show(run, layout, names->name, b->normed, dim));
+    mcv_add(ops, hidden, b->normed, rows * dim, hidden);
+    return MCV_OK;
+}
+
+static mcv_status mlp(const Run *run, const mcv_ops *ops, const mcv_siglip *siglip, const mcv_siglip_layer *layer,
+                      const Layout *layout, const Buffers *b, float *hidden) {
+    const SiglipMLP *names = &layer->layer->mlp;
+    size_t rows = layout->rows, dim = siglip->dim, wide = siglip->intermediate_size;
+    mcv_rows x = mcv_rows_of(b->normed, rows, dim);
+    MCV_TRY(mcv_linear(ops, run->arena, &x, &layer->fc1, b->wide, false));
+    MCV_TRY(show(run, layout, names->fc1.name, b->wide, wide));
+    mcv_activate(ops, names->activation_fn, b->wide, rows * wide, b->wide);
+    MCV_TRY(show(run, layout, names->activation_fn_name, b->wide, wide));
+    mcv_rows activated = mcv_rows_of(b->wide, rows, wide);
+    if (!run->tap)
+        return mcv_linear(ops, run->arena, &activated, &layer->fc2, hidden, true);
+    MCV_TRY(mcv_linear(ops, run->arena, &activated, &layer->fc2, b->normed, false));
+    MCV_TRY(show(run, layout, names->fc2.name, b->normed, dim));
+    MCV_TRY(show(run, layout, names->name, b->normed, dim));
+    mcv_add(ops, hidden, b->normed, rows * dim, hidden);
+    return MCV_OK;
+}
+
+static mcv_status layer_forward(const Run *run, const mcv_ops *ops, const mcv_siglip *siglip,
+                                const mcv_siglip_layer *layer, const Layout *layout, const Buffers *b, float *hidden) {
+    const SiglipEncoderLayer *names = layer->layer;
+    size_t rows = layout->rows, dim = siglip->dim;
+    mcv_arena_mark mark = mcv_arena_save(run->arena);
+    mcv_layer_norm(ops, &names->layer_norm1, hidden, rows, dim, b->normed);
+    MCV_TRY(show(run, layout, names->layer_norm1.name, b->normed, dim));
+    MCV_TRY(self_attention(run, ops, siglip, layer, layout, b, hidden));
+    mcv_arena_restore(run->arena, mark);
+    mcv_layer_norm(ops, &names->layer_norm2, hidden, rows, dim, b->normed);
+    MCV_TRY(show(run, layout, names->layer_norm2.name, b->normed, dim));
+    MCV_TRY(mlp(run, ops, siglip, layer, layout, b, hidden));
+    mcv_arena_restore(run->arena, mark);
+    return show(run, layout, names->name, hidden, dim);
+}
+
+mcv_status mcv_siglip_forward(const Run *run, const mcv_ops *ops, const mcv_siglip *siglip,
+                              const ImageSlice *const *slices, int batch, int64_t length, float *out) {
+    mcv_arena_mark mark = mcv_arena_save(run->arena);
+    size_t dim = siglip->dim;
+    Layout layout;
+    Buffers b;
+    MCV_TRY(make_layout(run, slices, batch, length, &layout));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &b.normed, layout.rows * dim));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &b.q, layout.rows * dim));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &b.k, layout.rows * dim));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &b.v, layout.rows * dim));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &b.context, layout.rows * dim));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &b.wide, layout.rows * siglip->intermediate_size));
+    MCV_TRY(embed(run, ops, siglip, &layout, slices, out));
+    for (int i = 0; i < siglip->vpm->num_layers; i++)
+        MCV_TRY(layer_forward(run, ops, siglip, &siglip->layers[i], &layout, &b, out));
+    mcv_layer_norm(ops, &siglip->vpm->post_layernorm, out, layout.rows, dim, out);
+    MCV_TRY(show(run, &layout, siglip->vpm->post_layernorm.name, out, dim));
+    MCV_TRY(show(run, &layout, siglip->vpm->name, out, dim));
+    mcv_arena_restore(run->arena, mark);
+    return MCV_OK;
+}

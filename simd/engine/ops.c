@@ -1,0 +1,328 @@
+#include "simd/engine/ops.h"
+
+#include <string.h>
+
+enum { ELEMENTS = 1024 /* that a thread takes at a time */ };
+
+static void *scratch_of(const mcv_ops *ops, int worker) {
+    return ops->scratch + (size_t)worker * MCV_SCRATCH_BYTES;
+}
+
+/* ---- Linear layers ------------------------------------------------------------------------------------------ */
+
+typedef struct QuantizeWork {
+    const mcv_ops *ops;
+    mcv_rows *x;
+} QuantizeWork;
+
+static void quantize_range(void *context, size_t begin, size_t end, int worker) {
+    const QuantizeWork *work = context;
+    const mcv_rows *x = work->x;
+    size_t groups = (x->columns + x->group - 1) / x->group;
+    (void)worker;
+    work->ops->kernels.quantize_rows(&(mcv_quantize_rows_args){.m = end - begin,
+                                                               .k = x->columns,
+                                                               .group = x->group,
+                                                               .x = x->x + begin * x->columns,
+                                                               .ldx = x->columns,
+                                                               .q = x->q + begin * x->ldq,
+                                                               .ldq = x->ldq,
+                                                               .scale = x->scale + begin * groups,
+                                                               .sum = x->sum + begin * groups});
+}
+
+static mcv_status quantize(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, size_t group) {
+    if (x->group == group)
+        return MCV_OK;
+    size_t groups = (x->columns + group - 1) / group;
+    x->group = group;
+    x->ldq = mcv_round_up(mcv_round_up(x->columns, MCV_K_PADDING), group == x->columns ? 1 : group);
+    MCV_TRY(MCV_ARENA_NEW(arena, &x->q, x->rows * x->ldq));
+    MCV_TRY(MCV_ARENA_NEW(arena, &x->scale, x->rows * groups));
+    MCV_TRY(MCV_ARENA_NEW(arena, &x->sum, x->rows * groups));
+    mcv_parallel_for(ops->pool, x->rows, quantize_range, &(QuantizeWork){ops, x});
+    return MCV_OK;
+}
+
+typedef struct LinearWork {
+    const mcv_ops *ops;
+    const mcv_rows *x;
+    const mcv_packed *w;
+    float *y;
+    bool accumulate;
+} LinearWork;
+
+/* The outputs of the panels [begin, end). */
+static void linear_f32(void *context, size_t begin, size_t end, int worker) {
+    const LinearWork *work = context;
+    const mcv_packed *w = work->w;
+    size_t first = begin * MCV_LANES, last = end * MCV_LANES < w->n ? end * MCV_LANES : w->n;
+    bool is_f32 = w->precision == MCV_PRECISION_F32;
+    size_t panel_bytes = (is_f32 ? w->k * sizeof(float) : mcv_round_up(w->k, 2) * sizeof(uint16_t)) * MCV_LANES;
+    mcv_gemm_args arguments = {.m = work->x->rows,
+                               .n = last - first,
+                               .k = w->k,
+                               .x = work->x->x,
+                               .ldx = work->x->columns,
+                               .w = (const unsigned char *)w->w + begin * panel_bytes,
+                               .bias = w->bias ? w->bias + first : NULL,
+                               .y = work->y + first,
+                               .ldy = w->n,
+                               .accumulate = work->accumulate,
+                               .scratch = scratch_of(work->ops, worker)};
+    if (is_f32)
+        work->ops->kernels.gemm_f32(&arguments);
+    else
+        work->ops->kernels.gemm_bf16(&arguments);
+}
+
+static void linear_int8(void *context, size_t begin, size_t end, int worker) {
+    const LinearWork *work = context;
+    const mcv_packed *w = work->w;
+    size_t first = begin * MCV_LANES, last = end * MCV_LANES < w->n ? end * MCV_LANES : w->n;
+    work->ops->kernels.gemm_int8(
+        &(mcv_gemm_int8_args){.m = work->x->rows,
+                              .n = last - first,
+                              .k = w->k,
+                              .q = work->x->q,
+                              .ldq = work->x->ldq,
+                              .scale = work->x->scale,
+                              .sum = work->x->sum,
+                              .w = (const int8_t *)w->w + first * mcv_round_up(w->k, MCV_K_PADDING),
+                              .w_scale = w->w_scale + first,
+                              .w_sum = w->w_sum + first,
+                              .bias = w->bias ? w->bias + first : NULL,
+                              .y = work->y + first,
+                              .ldy = w->n,
+                              .accumulate = work->accumulate,
+                              .scratch = scratch_of(work->ops, worker)});
+}
+
+static void linear_int4(void *context, size_t begin, size_t end, int worker) {
+    const LinearWork *work = context;
+    const mcv_packed *w = work->w;
+    size_t first = begin * MCV_LANES, last = end * MCV_LANES < w->n ? end * MCV_LANES : w->n;
+    size_t groups = (w->k + w->group - 1) / w->group;
+    work->ops->kernels.gemm_int4(&(mcv_gemm_int4_args){.m = work->x->rows,
+                                                       .n = last - first,
+                                                       .k = w->k,
+                                                       .group = w->group,
+                                                       .q = work->x->q,
+                                                       .ldq = work->x->ldq,
+                                                       .scale = work->x->scale,
+                                                       .sum = work->x->sum,
+                                                       .w = (const uint8_t *)w->w + first * groups * w->group / 2,
+                                                       .w_scale = w->w_scale_16 + first * groups,
+                                                       .bias = w->bias ? w->bias + first : NULL,
+                                                       .y = work->y + first,
+                                                       .ldy = w->n,
+                                                       .accumulate = work->accumulate,
+                                                       .scratch = scratch_of(work->ops, worker)});
+}
+
+mcv_status mcv_linear(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const mcv_packed *w, float *y,
+                      bool accumulate) {
+    static const mcv_range_fn LINEAR[] = {linear_f32, linear_f32, linear_int8, linear_int4};
+    if (w->group)
+        MCV_TRY(quantize(ops, arena, x, w->group));
+    LinearWork work = {ops, x, w, y, accumulate};
+    mcv_parallel_for(ops->pool, mcv_panels(w->n), LINEAR[w->precision], &work);
+    return MCV_OK;
+}
+
+/* ---- Rows --------------------------------------------------------------------------------------------------- */
+
+typedef struct NormWork {
+    void (*kernel)(const mcv_norm_args *);
+    mcv_norm_args arguments;
+} NormWork;
+
+static void norm_range(void *context, size_t begin, size_t end, int worker) {
+    const NormWork *work = context;
+    mcv_norm_args part = work->arguments;
+    (void)worker;
+    part.rows = end - begin;
+    part.x += begin * part.ldx;
+    part.y += begin * part.ldy;
+    work->kernel(&part);
+}
+
+void mcv_layer_norm(const mcv_ops *ops, const LayerNorm *norm, const float *x, size_t rows, size_t columns, float *y) {
+    NormWork work = {ops->kernels.layer_norm,
+                     {.columns = columns,
+                      .x = x,
+                      .ldx = columns,
+                      .weight = norm->weight,
+                      .bias = norm->bias,
+                      .eps = (float)norm->eps,
+                      .y = y,
+                      .ldy = columns}};
+    mcv_parallel_for(ops->pool, rows, norm_range, &work);
+}
+
+void mcv_rms_norm(const mcv_ops *ops, const float *weight, double eps, const float *x, size_t rows, size_t columns,
+                  float *y) {
+    NormWork work = {
+        ops->kernels.rms_norm,
+        {.columns = columns, .x = x, .ldx = columns, .weight = weight, .eps = (float)eps, .y = y, .ldy = columns}};
+    mcv_parallel_for(ops->pool, rows, norm_range, &work);
+}
+
+typedef struct RopeWork {
+    const mcv_ops *ops;
+    mcv_rope_args arguments;
+} RopeWork;
+
+static void rope_range(void *context, size_t begin, size_t end, int worker) {
+    const RopeWork *work = context;
+    mcv_rope_args part = work->arguments;
+    (void)worker;
+    part.rows = end - begin;
+    part.x += begin * part.ldx;
+    part.cos += begin * (part.head_dim / 2);
+    part.sin += begin * (part.head_dim / 2);
+    work->ops->kernels.rope(&part);
+}
+
+void mcv_rope(const mcv_ops *ops, float *x, size_t rows, size_t heads, size_t head_dim, const float *cosines,
+              const float *sines) {
+    RopeWork work = {
+        ops, {.heads = heads, .head_dim = head_dim, .x = x, .ldx = heads * head_dim, .cos = cosines, .sin = sines}};
+    mcv_parallel_for(ops->pool, rows, rope_range, &work);
+}
+
+/* ---- Elements ----------------------------------------------------------------------------------------------- */
+
+typedef struct ElementsWork {
+    const mcv_ops *ops;
+    void (*kernel)(const mcv_multiply_args *);
+    mcv_activation activation;
+    const float *a, *b;
+    float *y;
+    size_t count;
+} ElementsWork;
+
+static size_t elements_end(const ElementsWork *work, size_t end) {
+    return end * ELEMENTS < work->count ? end * ELEMENTS : work->count;
+}
+
+static void binary_range(void *context, size_t begin, size_t end, int worker) {
+    const ElementsWork *work = context;
+    size_t first = begin * ELEMENTS, last = elements_end(work, end);
+    (void)worker;
+    work->kernel(&(mcv_multiply_args){last - first, work->a + first, work->b + first, work->y + first});
+}
+
+static void activate_range(void *context, size_t begin, size_t end, int worker) {
+    const ElementsWork *work = context;
+    size_t first = begin * ELEMENTS, last = elements_end(work, end);
+    (void)worker;
+    work->ops->kernels.activate(&(mcv_activate_args){work->activation, last - first, work->a + first, work->y + first});
+}
+
+static void run_elements(const mcv_ops *ops, mcv_range_fn range, ElementsWork work) {
+    mcv_parallel_for(ops->pool, (work.count + ELEMENTS - 1) / ELEMENTS, range, &work);
+}
+
+void mcv_activate(const mcv_ops *ops, Activation activation, const float *x, size_t count, float *y) {
+    static const mcv_activation NAMES[] = {[ACTIVATION_SILU] = MCV_SILU,
+                                           [ACTIVATION_GELU] = MCV_GELU,
+                                           [ACTIVATION_GELU_PYTORCH_TANH] = MCV_GELU_TANH,
+                                           [ACTIVATION_RELU] = MCV_RELU};
+    run_elements(ops, activate_range,
+                 (ElementsWork){.ops = ops, .activation = NAMES[activation], .a = x, .y = y, .count = count});
+}
+
+void mcv_silu_multiply(const mcv_ops *ops, const float *a, const float *b, size_t count, float *y) {
+    run_elements(ops, binary_range,
+                 (ElementsWork){.kernel = ops->kernels.silu_multiply, .a = a, .b = b, .y = y, .count = count});
+}
+
+void mcv_add(const mcv_ops *ops, const float *a, const float *b, size_t count, float *y) {
+    run_elements(ops, binary_range, (ElementsWork){.kernel = ops->kernels.add, .a = a, .b = b, .y = y, .count = count});
+}
+
+static void multiply_elements(const mcv_multiply_args *a) {
+    for (size_t i = 0; i < a->count; i++)
+        a->y[i] = a->a[i] * a->b[i];
+}
+
+void mcv_multiply(const mcv_ops *ops, const float *a, const float *b, size_t count, float *y) {
+    run_elements(ops, binary_range,
+                 (ElementsWork){.kernel = multiply_elements, .a = a, .b = b, .y = y, .count = count});
+}
+
+/* ---- Attention ---------------------------------------------------------------------------------------------- */
+
+typedef struct KeyValuesWork {
+    const float *k, *v;
+    const uint32_t *rows;
+    size_t count, heads, head_dim, num_blocks;
+    float *out; /* [heads][num_blocks][2][MCV_KEY_BLOCK * head_dim] */
+} KeyValuesWork;
+
+/* Blocks [begin, end) of all heads, counted head by head. */
+static void pack_blocks(void *context, size_t begin, size_t end, int worker) {
+    const KeyValuesWork *work = context;
+    size_t dim = work->head_dim, stride = work->heads * dim, size = MCV_KEY_BLOCK * dim;
+    (void)worker;
+    for (size_t at = begin; at < end; at++) {
+        size_t head = at / work->num_blocks, first = at % work->num_blocks * MCV_KEY_BLOCK;
+        size_t count = work->count - first < MCV_KEY_BLOCK ? work->count - first : MCV_KEY_BLOCK;
+        float *k = work->out + at * 2 * size, *v = k + size;
+        if (count < MCV_KEY_BLOCK)
+            memset(k, 0, 2 * size * sizeof *k);
+        for (size_t j = 0; j < count; j++) {
+            size_t row = (work->rows ? work->rows[first + j] : first + j) * stride + head * dim;
+            float *key = k + j / MCV_LANES * MCV_LANES * dim + j % MCV_LANES;
+            for (size_t d = 0; d < dim; d++)
+                key[d * MCV_LANES] = work->k[row + d];
+            memcpy(v + j * dim, work->v + row, dim * sizeof *v);
+        }
+    }
+}
+
+mcv_status mcv_pack_key_values(const mcv_ops *ops, mcv_arena *arena, const float *k, const float *v,
+                               const uint32_t *rows, size_t count, size_t heads, size_t head_dim,
+                               mcv_key_values *packed) {
+    KeyValuesWork work = {k, v, rows, count, heads, head_dim, (count + MCV_KEY_BLOCK - 1) / MCV_KEY_BLOCK, NULL};
+    mcv_kv_block *blocks;
+    size_t total = heads * work.num_blocks, size = MCV_KEY_BLOCK * head_dim;
+    MCV_TRY(MCV_ARENA_NEW(arena, &blocks, total));
+    MCV_TRY(MCV_ARENA_NEW(arena, &work.out, total * 2 * size));
+    for (size_t i = 0; i < total; i++)
+        blocks[i] = (mcv_kv_block){.k = work.out + i * 2 * size, .v = work.out + (i * 2 + 1) * size};
+    mcv_parallel_for(ops->pool, total, pack_blocks, &work);
+    *packed = (mcv_key_values){work.num_blocks, blocks};
+    return MCV_OK;
+}
+
+typedef struct AttentionWork {
+    const mcv_ops *ops;
+    const mcv_attention_task *tasks;
+    size_t head_dim;
+    float scale;
+    mcv_kv_type type;
+} AttentionWork;
+
+static void attention_range(void *context, size_t begin, size_t end, int worker) {
+    const AttentionWork *work = context;
+    for (const mcv_attention_task *task = work->tasks + begin; task < work->tasks + end; task++)
+        work->ops->kernels.attention(&(mcv_attention_args){.queries = task->queries,
+                                                           .head_dim = work->head_dim,
+                                                           .q = task->q,
+                                                           .ldq = task->ldq,
+                                                           .scale = work->scale,
+                                                           .type = work->type,
+                                                           .blocks = task->blocks,
+                                                           .visible = task->visible,
+                                                           .y = task->y,
+                                                           .ldy = task->ldq,
+                                                           .scratch = scratch_of(work->ops, worker)});
+}
+
+void mcv_attention(const mcv_ops *ops, const mcv_attention_task *tasks, size_t count, size_t head_dim, float scale,
+                   mcv_kv_type type) {
+    AttentionWork work = {ops, tasks, head_dim, scale, type};
+    mcv_parallel_for(ops->pool, count, attention_range, &work);
+}

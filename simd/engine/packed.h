@@ -1,0 +1,45 @@
+/* Linear layers with packed weights: the layouts of kernels.h, quantized when they are packed. */
+#ifndef MCV_SIMD_ENGINE_PACKED_H
+#define MCV_SIMD_ENGINE_PACKED_H
+
+#include "core/arena.h"
+#include "core/threads.h"
+#include "ref/nn.h"
+#include "simd/kernels/kernels.h"
+
+/* What weights are multiplied as. INT8 and INT4 take activations in int8, the others in FP32. */
+typedef enum mcv_precision {
+    MCV_PRECISION_F32,
+    MCV_PRECISION_BF16,
+    MCV_PRECISION_INT8, /* a scale for each row, activations with a scale for each token */
+    MCV_PRECISION_INT4, /* a scale for each group of a row, activations the same */
+} mcv_precision;
+
+/* A linear layer. Layouts: mcv_gemm_args, mcv_gemm_int8_args, mcv_gemm_int4_args. */
+typedef struct mcv_packed {
+    const char *name; /* the module's, for taps */
+    mcv_precision precision;
+    size_t n, k;  /* out_features, in_features */
+    size_t group; /* of INT4; k for INT8 */
+    const void *w;
+    const float *w_scale;       /* INT8 */
+    const int32_t *w_sum;       /* INT8 */
+    const uint16_t *w_scale_16; /* INT4 */
+    const float *bias;          /* NULL: none */
+} mcv_packed;
+
+/* Packs a layer's weights into `arena`, rows spread over the threads of `pool`. name and bias stay the layer's.
+ * group: 32, 64 or 128, of INT4. MCV_UNSUPPORTED: more in_features than INT8 sums hold. */
+mcv_status mcv_pack_linear(const Linear *linear, mcv_precision precision, size_t group, mcv_arena *arena,
+                           mcv_pool *pool, mcv_packed *packed);
+
+/* Panels of MCV_LANES rows, the last one filled up with zeros. */
+static inline size_t mcv_panels(size_t n) {
+    return (n + MCV_LANES - 1) / MCV_LANES;
+}
+
+static inline size_t mcv_round_up(size_t value, size_t step) {
+    return (value + step - 1) / step * step;
+}
+
+#endif
