@@ -1,4 +1,5 @@
-/* The public functions, on top of the reference. */
+/* The public functions, on top of the reference and the engine that may run its modules. */
+#include "api/engine_attach.h"
 #include "api/video_frames.h"
 #include "core/threads.h"
 #include "ref/modeling_minicpmv.h"
@@ -6,10 +7,11 @@
 struct mcv_model {
     mcv_pool *pool;
     MiniCPMV *reference;
+    mcv_engine *engine; /* NULL: the reference runs itself */
 };
 
 mcv_model_options mcv_model_options_default(void) {
-    return (mcv_model_options){0};
+    return (mcv_model_options){.engine = MCV_ENGINE_FAST, .group = 64};
 }
 
 static mcv_status open_model(mcv_model *model, const char *path, const mcv_model_options *options) {
@@ -23,7 +25,7 @@ static mcv_status open_model(mcv_model *model, const char *path, const mcv_model
     MCV_TRY(MiniCPMV_from_files(&model->reference, &files, model->pool));
     model->reference->fix_token_zero = options->fix_token_zero != 0;
     model->reference->processor.image_processor.pillow = pillow;
-    return MCV_OK;
+    return mcv_engine_attach(model->reference, options, &model->engine);
 }
 
 mcv_status mcv_model_open(const char *path, const mcv_model_options *options, mcv_model **out) {
@@ -43,6 +45,7 @@ mcv_status mcv_model_open(const char *path, const mcv_model_options *options, mc
 void mcv_model_close(mcv_model *model) {
     if (!model)
         return;
+    mcv_engine_free(model->engine);
     MiniCPMV_free(model->reference);
     mcv_pool_free(model->pool);
     free(model);

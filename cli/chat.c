@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/engine_options.h"
 #include "cli/model_options.h"
 #include "cli/turn.h"
 #include "cli/video_options.h"
@@ -288,6 +289,7 @@ static const mcv_option OPTIONS[] = {
     {0, "fix-token-zero", NULL, "treat \"!\" like other tokens; HF masks it in prompts and drops it from answers"},
     {0, "pillow", "VERSION", "whose image resizing to follow (default 13.0.0)"},
     {0, "no-stream", NULL, "print the answer when it is complete"},
+    MCV_ENGINE_OPTIONS,
     {0},
 };
 
@@ -334,11 +336,11 @@ static mcv_status refuse_idle_options(const mcv_arguments *arguments, const mcv_
 static mcv_status open_session(session *self, const mcv_arguments *arguments) {
     ModelFiles files;
     MiniCPMVConfig config;
-    mcv_model_options model_options = mcv_model_options_default();
+    mcv_model_options model_options;
     MCV_TRY(mcv_model_options_require(arguments, &files));
     MCV_TRY(read_prompt_options(arguments, &self->prompt_options));
     MCV_TRY(mcv_video_options_read(arguments, &self->turn_options.clip));
-    model_options.threads = arguments->threads;
+    MCV_TRY(mcv_engine_options_read(arguments, MCV_ENGINE_FAST, &model_options));
     model_options.mmproj = files.mmproj;
     model_options.preprocessor_config = files.preprocessor_config;
     model_options.fix_token_zero = mcv_option_count(arguments, "fix-token-zero") > 0;

@@ -2,8 +2,10 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "api/engine_attach.h"
 #include "cli/cli.h"
 #include "cli/dump_output.h"
+#include "cli/engine_options.h"
 #include "cli/json_output.h"
 #include "cli/model_options.h"
 #include "cli/question.h"
@@ -74,14 +76,17 @@ static mcv_status get_case(const mcv_arguments *arguments, mcv_golden_case *gold
 /* ---- The command ----------------------------------------------------------------------------------------------- */
 
 static mcv_status open_model(const mcv_arguments *arguments, const mcv_golden_case *golden_case, mcv_pool *pool,
-                             MiniCPMV **model) {
+                             MiniCPMV **model, mcv_engine **engine) {
+    mcv_model_options options;
     ModelFiles files = mcv_model_options_read(arguments);
     const char *pillow = mcv_option_value(arguments, "pillow");
     if (!files.model)
         files.model = golden_case->model;
     if (!files.model)
         return MCV_FAIL(MCV_USAGE, "--model is needed");
+    MCV_TRY(mcv_engine_options_read(arguments, MCV_ENGINE_REFERENCE, &options));
     MCV_TRY(MiniCPMV_from_files(model, &files, pool));
+    MCV_TRY(mcv_engine_attach(*model, &options, engine));
     return pillow ? PillowVersion_from_string(pillow, &(*model)->processor.image_processor.pillow) : MCV_OK;
 }
 
@@ -130,15 +135,17 @@ static mcv_status run(const mcv_arguments *arguments) {
     mcv_selection selection = {0};
     mcv_pool *pool = NULL;
     MiniCPMV *model = NULL;
+    mcv_engine *engine = NULL;
     size_t tensors;
     mcv_status status;
     MCV_TRY_GOTO(status, done, mcv_selection_open(&selection, arguments));
     MCV_TRY_GOTO(status, done, get_case(arguments, &golden_case));
     MCV_TRY_GOTO(status, done, mcv_pool_create(&pool, arguments->threads));
-    MCV_TRY_GOTO(status, done, open_model(arguments, &golden_case, pool, &model));
+    MCV_TRY_GOTO(status, done, open_model(arguments, &golden_case, pool, &model, &engine));
     MCV_TRY_GOTO(status, done, write_dump(arguments, &selection, model, &golden_case, &tensors));
     status = print_outcome(arguments, tensors);
 done:
+    mcv_engine_free(engine);
     MiniCPMV_free(model);
     mcv_pool_free(pool);
     mcv_golden_case_free(&golden_case);
@@ -158,6 +165,7 @@ static const mcv_option OPTIONS[] = {
     MCV_QUESTION_OPTIONS,
     {0, "max-new-tokens", "N", "decode so many tokens greedily, too, as generated_ids.greedy"},
     {0, "pillow", "VERSION", "the Pillow whose resizing is followed, as 12.1 (default: the newest known)"},
+    MCV_ENGINE_OPTIONS,
     {0},
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/engine_options.h"
 #include "cli/json_output.h"
 #include "cli/model_options.h"
 #include "core/file.h"
@@ -191,8 +192,8 @@ static mcv_status open_answers(evaluation *self, const char *path) {
 
 static mcv_status open_evaluation(evaluation *self, const mcv_arguments *arguments) {
     ModelFiles files;
-    mcv_model_options options = mcv_model_options_default();
-    options.threads = arguments->threads;
+    mcv_model_options options;
+    MCV_TRY(mcv_engine_options_read(arguments, MCV_ENGINE_FAST, &options));
     MCV_TRY(mcv_model_options_require(arguments, &files));
     options.mmproj = files.mmproj;
     options.preprocessor_config = files.preprocessor_config;
@@ -230,6 +231,7 @@ static const mcv_option OPTIONS[] = {
     {0, "task", "FILE", "the questions, a JSON object a line"},
     {0, "max-slice-nums", "N", "for every item; 1: no slices (default: the item's or the model's)"},
     {0, "answers", "FILE", "write the answers, a JSON string a line"},
+    MCV_ENGINE_OPTIONS,
     {0},
 };
 

@@ -9,9 +9,9 @@
 enum { MAX_OPTIONS = 64, MAX_THREADS = 1024, FIRST_CODE = 256 /* above every letter */ };
 
 static const mcv_option COMMON_OPTIONS[] = {
-    {0, "engine", "ENGINE", "ref, the reference (default), or fast"},
+    {0, "engine", "ENGINE", "ref, the reference, or fast"},
     {0, "dtype", "TYPE", "weights as f32 (default), bf16, int8 or int4"},
-    {0, "target", "NAME", "the instruction set: c, avx2, avx512, amx, neon"},
+    {0, "target", "NAME", "the instruction set, as `minicpmv kernels` lists them"},
     {0, "threads", "N", "threads (default: one per processor)"},
     {0, "json", NULL, "print JSON"},
     {0, "quiet", NULL, "no progress and no remarks"},
@@ -85,47 +85,27 @@ static bool is_one_of(const char *text, const char *const *names) {
     return false;
 }
 
-static mcv_status check_engine(const char *engine) {
-    if (strcmp(engine, "ref") == 0)
+/* Names only: whether an engine can do what is asked for is seen where a model is opened. */
+static mcv_status check_name(const mcv_arguments *arguments, const char *name, const char *const *names,
+                             const char *expected) {
+    const char *value = mcv_option_value(arguments, name);
+    if (!value || is_one_of(value, names))
         return MCV_OK;
-    if (strcmp(engine, "fast") == 0)
-        return MCV_FAIL(MCV_UNSUPPORTED, "--engine fast: this build has no fast engine, only ref");
-    return MCV_FAIL(MCV_USAGE, "--engine %s: expected ref or fast", engine);
+    return MCV_FAIL(MCV_USAGE, "--%s %s: expected %s", name, value, expected);
 }
 
-static mcv_status check_dtype(const char *dtype) {
-    static const char *const PACKED[] = {"bf16", "int8", "int4", NULL};
-    if (strcmp(dtype, "f32") == 0)
+static mcv_status check_names(const mcv_arguments *arguments) {
+    static const char *const ENGINES[] = {"ref", "fast", NULL}, *const DTYPES[] = {"f32", "bf16", "int8", "int4", NULL};
+    MCV_TRY(check_name(arguments, "engine", ENGINES, "ref or fast"));
+    if (find_option(arguments->command->options, "dtype")) /* the command reads its own */
         return MCV_OK;
-    if (is_one_of(dtype, PACKED))
-        return MCV_FAIL(MCV_UNSUPPORTED,
-                        "--dtype %s: the reference computes in f32 only, and this build has no other engine", dtype);
-    return MCV_FAIL(MCV_USAGE, "--dtype %s: expected f32, bf16, int8 or int4", dtype);
-}
-
-static mcv_status check_target(const char *target) {
-    static const char *const VECTOR_TARGETS[] = {"avx2", "avx512", "amx", "neon", NULL};
-    if (strcmp(target, "c") == 0)
-        return MCV_OK;
-    if (is_one_of(target, VECTOR_TARGETS))
-        return MCV_FAIL(MCV_UNSUPPORTED,
-                        "--target %s: the reference is plain C (--target c), and this build has no other engine",
-                        target);
-    return MCV_FAIL(MCV_USAGE, "--target %s: expected c, avx2, avx512, amx or neon", target);
+    return check_name(arguments, "dtype", DTYPES, "f32, bf16, int8 or int4");
 }
 
 static mcv_status read_common_options(mcv_arguments *arguments) {
     arguments->json = mcv_option_count(arguments, "json") > 0;
     arguments->quiet = mcv_option_count(arguments, "quiet") > 0;
-    const char *engine = mcv_option_value(arguments, "engine");
-    const char *dtype = mcv_option_value(arguments, "dtype");
-    const char *target = mcv_option_value(arguments, "target");
-    if (engine)
-        MCV_TRY(check_engine(engine));
-    if (dtype && !find_option(arguments->command->options, "dtype")) /* else the command reads its own */
-        MCV_TRY(check_dtype(dtype));
-    if (target && !find_option(arguments->command->options, "target"))
-        MCV_TRY(check_target(target));
+    MCV_TRY(check_names(arguments));
     if (find_option(arguments->command->options, "threads"))
         return MCV_OK; /* the command reads its own */
     return mcv_option_int(arguments, "threads", 1, MAX_THREADS, &arguments->threads);

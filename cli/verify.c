@@ -1,7 +1,9 @@
 /* minicpmv verify CASE...: runs golden cases and compares every tensor. */
 #include <stdio.h>
 
+#include "api/engine_attach.h"
 #include "cli/cli.h"
+#include "cli/engine_options.h"
 #include "cli/fingerprints.h"
 #include "cli/manifest.h"
 #include "cli/model_options.h"
@@ -21,6 +23,7 @@ typedef struct verify_options {
     bool expect_bitwise, fail_fast;
     bool inject;      /* each module goes on from golden values */
     bool show_images; /* record what the runs show of their images */
+    mcv_model_options model_options;
     mcv_tolerances *tolerances;
     mcv_selection selection;
 } verify_options;
@@ -30,6 +33,7 @@ typedef struct verify_case {
     mcv_golden_case golden_case;
     mcv_dump *golden, *exact;
     MiniCPMV *model;
+    mcv_engine *engine;            /* NULL: the reference */
     mcv_fingerprints fingerprints; /* of the first run; empty without --expect-bitwise */
     mcv_vision_record vision;      /* of the first run; empty without --report */
 } verify_case;
@@ -70,6 +74,7 @@ static mcv_status read_options(const mcv_arguments *arguments, verify_options *o
                                 .fail_fast = mcv_option_count(arguments, "fail-fast") > 0,
                                 .inject = mcv_option_count(arguments, "inject") > 0,
                                 .show_images = mcv_option_count(arguments, "report") > 0};
+    MCV_TRY(mcv_engine_options_read(arguments, MCV_ENGINE_REFERENCE, &options->model_options));
     MCV_TRY(mcv_selection_open(&options->selection, arguments));
     MCV_TRY(mcv_tolerances_open(arguments, &options->tolerances));
     if (threads)
@@ -155,7 +160,7 @@ static mcv_status run_and_compare(verify_run *run) {
                          .text = take_text,
                          .replace = run->options->inject ? give_golden : NULL,
                          .context = run,
-                         .attention = run->options->show_images && run->first};
+                         .attention = run->options->show_images && run->first && !run->of->engine};
     mcv_pool *pool;
     MCV_TRY(mcv_pool_create(&pool, run->threads));
     run->of->model->pool = pool;
@@ -245,6 +250,7 @@ static mcv_status open_model(const verify_options *options, verify_case *verifie
     ModelFiles files = options->files;
     files.model = model_of(options, &verified->golden_case);
     MCV_TRY(MiniCPMV_from_files(&verified->model, &files, NULL));
+    MCV_TRY(mcv_engine_attach(verified->model, &options->model_options, &verified->engine));
     return choose_pillow(options, verified);
 }
 
@@ -259,6 +265,7 @@ static bool has_selected(const verify_options *options, const verify_case *verif
 }
 
 static void close_case(verify_case *verified) {
+    mcv_engine_free(verified->engine);
     MiniCPMV_free(verified->model);
     mcv_dump_close(verified->exact);
     mcv_dump_close(verified->golden);
@@ -358,6 +365,7 @@ static const mcv_option OPTIONS[] = {
     MCV_MODEL_FILE_OPTIONS,
     {0, "threads", "N[,N...]", "threads; several numbers: a run with each (default: one per processor)"},
     {0, "expect-bitwise", NULL, "demand equal bits of all runs"},
+    MCV_ENGINE_OPTIONS,
     MCV_STAGE_OPTION,
     MCV_FILTER_OPTION,
     MCV_TOLERANCE_OPTION,

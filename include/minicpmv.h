@@ -186,6 +186,20 @@ typedef struct mcv_video_frames {
 
 typedef struct mcv_model mcv_model;
 
+/* Who runs the model. */
+typedef enum mcv_engine_kind {
+    MCV_ENGINE_REFERENCE, /* plain C, FP32 with FP64 inside, slow */
+    MCV_ENGINE_FAST,      /* packed weights and the instruction set of the CPU */
+} mcv_engine_kind;
+
+/* What the fast engine multiplies weights as, and keeps keys and values as. */
+typedef enum mcv_precision {
+    MCV_PRECISION_F32, /* weights that are BF16 in the file stay so: the same numbers in half the memory */
+    MCV_PRECISION_BF16,
+    MCV_PRECISION_INT8, /* weights: a scale for each row, and activations in int8 with a scale for each token */
+    MCV_PRECISION_INT4, /* weights: a scale for each group of a row, and activations in int8 the same */
+} mcv_precision;
+
 typedef struct mcv_model_options {
     int threads;        /* 0: one per processor */
     int fix_token_zero; /* 1: token id 0 ("!") is text like any other. HF masks it in prompts and drops it from answers
@@ -193,8 +207,17 @@ typedef struct mcv_model_options {
     const char *pillow_version;      /* whose resizing is followed: "13.0.0"; NULL: the newest known */
     const char *mmproj;              /* the GGUF file of the vision side, where the model is a GGUF file; NULL: none */
     const char *preprocessor_config; /* a preprocessor_config.json in place of the model's own; NULL: that one */
+    mcv_engine_kind engine;
+    /* Of the fast engine alone. */
+    mcv_precision llm, vpm, resampler; /* the decoder's, the encoder's and the resampler's weights */
+    mcv_precision kv;                  /* the KV cache; not INT4 */
+    int group;                         /* weights that share a scale in INT4: 32, 64 or 128 */
+    int chunk;          /* tokens of a prompt that are run at a time; 0: 512. Results do not depend on it */
+    const char *target; /* the instruction set, as `minicpmv kernels` lists them; NULL: the best of this CPU. Results do
+                           not depend on it */
 } mcv_model_options;
 
+/* The fast engine in F32 with all processors. */
 mcv_model_options mcv_model_options_default(void);
 
 /* Opens a model: a folder in Hugging Face layout (config.json, preprocessor_config.json, tokenizer, safetensors), or a
@@ -228,7 +251,7 @@ typedef struct mcv_observer {
     int tap_attention; /* 1: the tap sees "resampler.attn.weights", too: [groups, queries, frames * patches], for each
                           group of slices how much each query takes of each patch (mean of the heads), frame by frame;
                           0 at padding. PyTorch's torch.nn.MultiheadAttention returns them as its second value */
-    mcv_replace_fn replace; /* is called behind the tap, which must be there; only the reference takes one */
+    mcv_replace_fn replace; /* is called behind the tap, which must be there */
 } mcv_observer;
 
 /* Answers batch_size conversations. answers: [batch_size] strings, to be released with mcv_free; where a model writes

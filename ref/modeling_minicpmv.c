@@ -369,8 +369,6 @@ mcv_status MiniCPMV_prefill(const MiniCPMV *self, const MiniCPMVBatchFeature *fe
     *prefill = (Prefill){.model = self, .batch_size = features->batch_size};
     if (features->length == 0)
         return MCV_FAIL(MCV_BAD_INPUT, "an empty prompt");
-    if (observer->replace && self->executor.prefill != reference_prefill)
-        return MCV_FAIL(MCV_UNSUPPORTED, "only the reference lets modules' outputs be replaced");
     mcv_status status = prefill_forward(&run, self, features, prefill);
     mcv_arena_free(&arena);
     if (status != MCV_OK)

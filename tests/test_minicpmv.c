@@ -161,7 +161,9 @@ static mcv_status weigh(void *context, const char *name, const mcv_tensor *outpu
 }
 
 Test(minicpmv, a_tap_sees_the_attention_of_the_resampler_where_it_asks) {
-    mcv_model *model = open_model(2);
+    mcv_model_options model_options = {.threads = 2, .engine = MCV_ENGINE_REFERENCE};
+    mcv_model *model;
+    cr_assert_eq(mcv_model_open(MODEL, &model_options, &model), MCV_OK, "%s", mcv_error_message());
     mcv_image images[2];
     cr_assert_eq(mcv_image_load("golden/images/frame00.png", &images[0]), MCV_OK, "%s", mcv_error_message());
     cr_assert_eq(mcv_image_load("golden/images/tiny.png", &images[1]), MCV_OK, "%s", mcv_error_message());

@@ -16,6 +16,7 @@ struct mcv_engine {
     const MiniCPMV *model;
     mcv_engine_options options;
     mcv_ops ops;
+    int scratch_threads; /* that ops.scratch is for */
     mcv_arena weights;
     mcv_siglip siglip;
     mcv_resampler resampler;
@@ -80,23 +81,20 @@ static mcv_status run_vision(const mcv_engine *engine, const Run *run, const Vis
     size_t size = (size_t)config->query_num * (size_t)config->hidden_size;
     /* HF pads all slices to the longest; where padding is shown, or attended to, it has to be there. */
     int64_t length = run->tap || !config->batch_3d_resampler ? inputs->max_patches : 0, rows = 0;
-    VisionInputs part = *inputs;
-    part.num_groups = part.num_slices = 0;
+    VisionInputs part = {.slices = inputs->slices, .groups = inputs->groups};
     for (int group = 0, slice = 0; group < inputs->num_groups; group++) {
         int count = inputs->groups[group].count;
-        bool wanted = !needed || needed[group];
-        if (wanted) {
-            for (int i = 0; i < count; i++)
-                rows += rows_of(inputs->slices[slice + i], length);
-            part.num_groups++;
-            part.num_slices += count;
-        }
+        bool wanted = !needed || needed[group], next_wanted = group + 1 < inputs->num_groups;
+        next_wanted = next_wanted && (!needed || needed[group + 1]);
+        for (int i = 0; wanted && i < count; i++)
+            rows += rows_of(inputs->slices[slice + i], length);
+        part.num_groups += wanted;
+        part.num_slices += wanted ? count : 0;
         slice += count;
-        bool last = group + 1 == inputs->num_groups, gap = !last && needed && !needed[group + 1];
         bool full = run->tap ? run->tap_in_parts && part.num_slices >= config->vision_batch_size : rows >= VISION_ROWS;
-        if (!last && !full && !gap)
+        if (wanted && next_wanted && !full)
             continue;
-        if (part.num_groups)
+        if (wanted)
             MCV_TRY(run_part(engine, run, &part, length, features + (size_t)(part.groups - inputs->groups) * size));
         part = (VisionInputs){.slices = inputs->slices + slice, .groups = inputs->groups + group + 1};
         rows = 0;
@@ -204,7 +202,8 @@ static mcv_status step(const Run *run, State *state, const int32_t *ids, int row
     if (state->keys.count)
         MCV_TRY(mcv_prefix_keys_add(&state->keys, (uint64_t)ids[0]));
     MCV_TRY(mcv_qwen3_layers(run, &engine->ops, &engine->qwen3, &engine->cache, tokens, (size_t)rows, rows, 1, hidden));
-    return mcv_qwen3_logits(run, &engine->ops, &engine->qwen3, hidden, (size_t)rows, logits);
+    mcv_qwen3_norm(&engine->ops, &engine->qwen3, hidden, (size_t)rows, hidden);
+    return mcv_qwen3_logits(run->arena, &engine->ops, &engine->qwen3, hidden, (size_t)rows, logits);
 }
 
 static mcv_status state_step(void *context, const int32_t *ids, int rows, float *logits) {
@@ -283,7 +282,8 @@ static mcv_status run_conversation(const mcv_engine *engine, const Run *run, con
     return MCV_OK;
 }
 
-/* The whole batch at once, padding and all, so that a tap sees HF's tensors. last: [batch_size, hidden]. */
+/* The whole batch at once, padding and all, so that a tap sees HF's tensors. last: [batch_size, hidden], the last
+ * tokens' outputs of the final norm. */
 static mcv_status run_shown(const mcv_engine *engine, const Run *run, const MiniCPMVBatchFeature *data,
                             const float *features, State *state, float *last) {
     size_t hidden = engine->qwen3.hidden, length = (size_t)data->length, batch = (size_t)data->batch_size;
@@ -302,14 +302,15 @@ static mcv_status run_shown(const mcv_engine *engine, const Run *run, const Mini
     MCV_TRY(mcv_tap_3d(run, "inputs_embeds", embeds, data->batch_size, data->length, (int64_t)hidden));
     MCV_TRY(mcv_qwen3_layers(run, &engine->ops, &engine->qwen3, &engine->cache, tokens, batch * length,
                              data->batch_size, data->length, embeds));
+    mcv_qwen3_norm(&engine->ops, &engine->qwen3, embeds, batch * length, embeds);
+    MCV_TRY(mcv_tap_3d(run, model->norm.name, embeds, data->batch_size, data->length, (int64_t)hidden));
     for (size_t i = 0; i < batch; i++)
         memcpy(last + i * hidden, embeds + ((i + 1) * length - 1) * hidden, hidden * sizeof *last);
-    mcv_rms_norm(&engine->ops, model->norm.weight, model->norm.variance_epsilon, embeds, batch * length, hidden,
-                 embeds);
-    return mcv_tap_3d(run, model->norm.name, embeds, data->batch_size, data->length, (int64_t)hidden);
+    return MCV_OK;
 }
 
-/* Conversations one by one; the only one of a batch goes on from the last conversation where it begins like it. */
+/* Conversations one by one; the only one of a batch goes on from the last conversation where it begins like it.
+ * last: as of run_shown. */
 static mcv_status run_unseen(mcv_engine *engine, const Run *run, const MiniCPMVBatchFeature *data,
                              const VisionInputs *inputs, float *features, State *state, float *last) {
     bool *needed = NULL;
@@ -325,6 +326,22 @@ static mcv_status run_unseen(mcv_engine *engine, const Run *run, const MiniCPMVB
         MCV_TRY(run_conversation(engine, run, data, i, i ? data->padding[i] : first,
                                  features_of(engine, data, i, features), &state->prompts[i],
                                  last + (size_t)i * engine->qwen3.hidden));
+    mcv_qwen3_norm(&engine->ops, &engine->qwen3, last, (size_t)data->batch_size, last);
+    return MCV_OK;
+}
+
+/* Takes the pool of a run, with scratch memory for each of its threads. */
+static mcv_status use_pool(mcv_engine *engine, mcv_pool *pool) {
+    int threads = mcv_pool_threads(pool);
+    engine->ops.pool = pool;
+    if (threads <= engine->scratch_threads)
+        return MCV_OK;
+    free(engine->ops.scratch);
+    engine->scratch_threads = 0;
+    engine->ops.scratch = aligned_alloc(64, (size_t)threads * MCV_SCRATCH_BYTES);
+    if (!engine->ops.scratch)
+        return MCV_FAIL_MEMORY((size_t)threads * MCV_SCRATCH_BYTES);
+    engine->scratch_threads = threads;
     return MCV_OK;
 }
 
@@ -334,7 +351,10 @@ static mcv_status prefill(void *context, const Run *run, const MiniCPMVBatchFeat
     State *state;
     VisionInputs inputs;
     float *features, *last;
+    if (run->tap_attention)
+        return MCV_FAIL(MCV_UNSUPPORTED, "only the reference shows the resampler's attention weights");
     engine->reused = 0;
+    MCV_TRY(use_pool(engine, run->pool));
     MCV_TRY(MCV_NEW(&state, 1));
     state->engine = engine;
     out->decoder = (GenerationModel){state, engine->qwen3.llm->vocab_size, state_select_rows, state_step};
@@ -353,7 +373,7 @@ static mcv_status prefill(void *context, const Run *run, const MiniCPMVBatchFeat
         memset(features, 0, size * sizeof *features);
         MCV_TRY(run_unseen(engine, run, data, &inputs, features, state, last));
     }
-    MCV_TRY(mcv_qwen3_logits(run, &engine->ops, &engine->qwen3, last, batch, out->logits));
+    MCV_TRY(mcv_qwen3_logits(run->arena, &engine->ops, &engine->qwen3, last, batch, out->logits));
     return mcv_tap_3d(run, engine->qwen3.lm_head.name, out->logits, data->batch_size, 1, engine->qwen3.llm->vocab_size);
 }
 
@@ -369,6 +389,8 @@ static mcv_status check_head_dim(const char *module, size_t head_dim) {
 static mcv_status check_options(const mcv_engine_options *options) {
     if (options->group != 32 && options->group != 64 && options->group != 128)
         return MCV_FAIL(MCV_USAGE, "groups of %d weights; expected 32, 64 or 128", options->group);
+    if (options->kv == MCV_PRECISION_INT4)
+        return MCV_FAIL(MCV_USAGE, "a KV cache in int4; expected f32, bf16 or int8");
     if (options->chunk < 0)
         return MCV_FAIL(MCV_USAGE, "chunks of %d tokens", options->chunk);
     return MCV_OK;
@@ -381,10 +403,7 @@ static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_engine_o
     engine->options = *options;
     if (options->chunk == 0)
         engine->options.chunk = DEFAULT_CHUNK;
-    engine->ops.pool = model->pool;
     MCV_TRY(mcv_kernels_select(options->target, &engine->ops.kernels));
-    size_t scratch = (size_t)mcv_pool_threads(model->pool) * MCV_SCRATCH_BYTES;
-    MCV_TRY(MCV_ARENA_NEW(&engine->weights, &engine->ops.scratch, scratch));
     MCV_TRY(mcv_siglip_pack(&model->vpm, options->vpm, group, &engine->weights, model->pool, &engine->siglip));
     MCV_TRY(mcv_resampler_pack(&model->resampler, options->resampler, group, &engine->weights, model->pool,
                                &engine->resampler));
@@ -393,8 +412,9 @@ static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_engine_o
         MCV_TRY(check_head_dim("vpm", engine->siglip.dim / engine->siglip.num_heads));
     MCV_TRY(check_head_dim("resampler", (size_t)(model->resampler.embed_dim / model->resampler.num_heads)));
     MCV_TRY(check_head_dim("llm", engine->qwen3.head_dim));
+    static const mcv_kv_type KV_TYPES[] = {MCV_KV_F32, MCV_KV_BF16, MCV_KV_INT8};
     engine->cache = mcv_kv_cache_make((size_t)model->llm.model.num_layers, engine->qwen3.num_kv_heads,
-                                      engine->qwen3.head_dim, options->kv);
+                                      engine->qwen3.head_dim, KV_TYPES[options->kv]);
     model->executor = (Executor){engine, prefill};
     return MCV_OK;
 }
@@ -418,6 +438,7 @@ void mcv_engine_free(mcv_engine *engine) {
     mcv_prefix_free(&engine->prefix);
     mcv_arena_free(&engine->step_arena);
     mcv_arena_free(&engine->weights);
+    free(engine->ops.scratch);
     free(engine);
 }
 

@@ -11,15 +11,15 @@
 
 typedef struct mcv_engine mcv_engine;
 
+/* As in mcv_model_options. */
 typedef struct mcv_engine_options {
-    mcv_precision llm, vpm, resampler;
-    mcv_kv_type kv;
-    int group;          /* weights that share a scale in INT4: 32, 64 or 128 */
-    int chunk;          /* tokens of a prompt that go through the layers at a time; 0: 512 */
-    const char *target; /* of kernel_table.h; NULL: the best that this CPU runs */
+    mcv_precision llm, vpm, resampler, kv;
+    int group, chunk;
+    const char *target;
 } mcv_engine_options;
 
 /* Packs the model's weights and becomes its executor. The model has to live as long, and frees nothing of the engine.
+ * Runs use the pool that the model has then.
  * MCV_USAGE: options without meaning, MCV_UNSUPPORTED: what this CPU, or no kernel, can do. */
 mcv_status mcv_engine_create(mcv_engine **engine, MiniCPMV *model, const mcv_engine_options *options);
 void mcv_engine_free(mcv_engine *engine);

@@ -51,11 +51,11 @@ typedef struct Pass {
     uint32_t *visible;                                     /* [count * heads a key head]: each token's, that often */
 } Pass;
 
-static mcv_status show(const Pass *pass, const char *name, const float *rows, size_t columns) {
+static mcv_status show(const Pass *pass, const char *name, float *rows, size_t columns) {
     return mcv_tap_3d(pass->run, name, rows, pass->batch, pass->length, (int64_t)columns);
 }
 
-static mcv_status show_heads(const Pass *pass, const char *name, const float *rows, size_t heads) {
+static mcv_status show_heads(const Pass *pass, const char *name, float *rows, size_t heads) {
     return mcv_tap_4d(pass->run, name, rows, pass->batch, pass->length, (int64_t)heads, (int64_t)pass->qwen3->head_dim);
 }
 
@@ -295,15 +295,13 @@ mcv_status mcv_qwen3_layers(const Run *run, const mcv_ops *ops, const mcv_qwen3 
     return MCV_OK;
 }
 
-mcv_status mcv_qwen3_logits(const Run *run, const mcv_ops *ops, const mcv_qwen3 *qwen3, const float *hidden,
-                            size_t rows, float *logits) {
+void mcv_qwen3_norm(const mcv_ops *ops, const mcv_qwen3 *qwen3, const float *x, size_t rows, float *y) {
     const Qwen3RMSNorm *norm = &qwen3->llm->model.norm;
-    mcv_arena_mark mark = mcv_arena_save(run->arena);
-    float *normed;
-    MCV_TRY(MCV_ARENA_NEW(run->arena, &normed, rows * qwen3->hidden));
-    mcv_rms_norm(ops, norm->weight, norm->variance_epsilon, hidden, rows, qwen3->hidden, normed);
+    mcv_rms_norm(ops, norm->weight, norm->variance_epsilon, x, rows, qwen3->hidden, y);
+}
+
+mcv_status mcv_qwen3_logits(mcv_arena *arena, const mcv_ops *ops, const mcv_qwen3 *qwen3, const float *normed,
+                            size_t rows, float *logits) {
     mcv_rows x = mcv_rows_of(normed, rows, qwen3->hidden);
-    MCV_TRY(mcv_linear(ops, run->arena, &x, &qwen3->lm_head, logits, false));
-    mcv_arena_restore(run->arena, mark);
-    return MCV_OK;
+    return mcv_linear(ops, arena, &x, &qwen3->lm_head, logits, false);
 }

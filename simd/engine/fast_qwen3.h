@@ -34,8 +34,11 @@ typedef struct mcv_token {
 mcv_status mcv_qwen3_layers(const Run *run, const mcv_ops *ops, const mcv_qwen3 *qwen3, const mcv_kv_cache *cache,
                             const mcv_token *tokens, size_t count, int64_t batch, int64_t length, float *hidden);
 
-/* hidden: [rows, hidden], outputs of the last layer -> logits [rows, vocab_size], with the final norm. */
-mcv_status mcv_qwen3_logits(const Run *run, const mcv_ops *ops, const mcv_qwen3 *qwen3, const float *hidden,
+/* The final norm, [rows, hidden] each; y may be x. */
+void mcv_qwen3_norm(const mcv_ops *ops, const mcv_qwen3 *qwen3, const float *x, size_t rows, float *y);
+
+/* normed: [rows, hidden] -> logits [rows, vocab_size]. */
+mcv_status mcv_qwen3_logits(mcv_arena *arena, const mcv_ops *ops, const mcv_qwen3 *qwen3, const float *normed,
                             size_t rows, float *logits);
 
 /* Bytes of temporaries that mcv_qwen3_layers and mcv_qwen3_logits take from the arena for `rows` tokens with `keys`

@@ -131,9 +131,8 @@ static mcv_status project_query(const Run *run, const mcv_ops *ops, const mcv_re
     float *normed;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &normed, queries * dim));
     mcv_layer_norm(ops, &resampler->ln_q, resampler->query, queries, dim, normed);
-    if (run->tap)
-        MCV_TRY(
-            Run_output_raw(run, resampler->ln_q.name, &MCV_TENSOR(MCV_F32, normed, (int64_t)queries, (int64_t)dim)));
+    MCV_TRY(Run_output(run, resampler->ln_q.name,
+                       &(Tensor){.rank = 2, .shape = {(int64_t)queries, (int64_t)dim}, .f32 = normed}));
     mcv_rows x = mcv_rows_of(normed, queries, dim);
     return mcv_linear(ops, run->arena, &x, &packed->in_proj_q, q, false);
 }

@@ -60,7 +60,7 @@ static mcv_status make_layout(const Run *run, const ImageSlice *const *slices, i
 }
 
 /* Shows [rows, columns] as [batch, length, columns]. */
-static mcv_status show(const Run *run, const Layout *layout, const char *name, const float *rows, size_t columns) {
+static mcv_status show(const Run *run, const Layout *layout, const char *name, float *rows, size_t columns) {
     return mcv_tap_3d(run, name, rows, layout->batch, layout->length, (int64_t)columns);
 }
 

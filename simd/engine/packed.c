@@ -154,6 +154,8 @@ static mcv_status allocate(const Linear *linear, mcv_packed *packed, mcv_arena *
 mcv_status mcv_pack_linear(const Linear *linear, mcv_precision precision, size_t group, mcv_arena *arena,
                            mcv_pool *pool, mcv_packed *packed) {
     static const mcv_range_fn PACK[] = {pack_f32, pack_bf16, pack_int8, pack_int4};
+    if (precision == MCV_PRECISION_F32 && linear->weight.type == MCV_WEIGHT_BF16)
+        precision = MCV_PRECISION_BF16;
     *packed = (mcv_packed){.name = linear->name,
                            .precision = precision,
                            .n = (size_t)linear->weight.shape[0],

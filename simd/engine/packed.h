@@ -7,14 +7,6 @@
 #include "ref/nn.h"
 #include "simd/kernels/kernels.h"
 
-/* What weights are multiplied as. INT8 and INT4 take activations in int8, the others in FP32. */
-typedef enum mcv_precision {
-    MCV_PRECISION_F32,
-    MCV_PRECISION_BF16,
-    MCV_PRECISION_INT8, /* a scale for each row, activations with a scale for each token */
-    MCV_PRECISION_INT4, /* a scale for each group of a row, activations the same */
-} mcv_precision;
-
 /* A linear layer. Layouts: mcv_gemm_args, mcv_gemm_int8_args, mcv_gemm_int4_args. */
 typedef struct mcv_packed {
     const char *name; /* the module's, for taps */
@@ -28,7 +20,8 @@ typedef struct mcv_packed {
     const float *bias;          /* NULL: none */
 } mcv_packed;
 
-/* Packs a layer's weights into `arena`, rows spread over the threads of `pool`. name and bias stay the layer's.
+/* Packs a layer's weights into `arena`, BF16 ones as BF16 where F32 is asked for, which are the same
+ * numbers. Rows are spread over the threads of `pool`. name and bias stay the layer's.
  * group: 32, 64 or 128, of INT4. MCV_UNSUPPORTED: more in_features than INT8 sums hold. */
 mcv_status mcv_pack_linear(const Linear *linear, mcv_precision precision, size_t group, mcv_arena *arena,
                            mcv_pool *pool, mcv_packed *packed);

@@ -1,0 +1,13 @@
+#include "api/engine_attach.h"
+
+mcv_status mcv_engine_attach(MiniCPMV *model, const mcv_model_options *options, mcv_engine **engine) {
+    mcv_engine_options engine_options = {.llm = options->llm,
+                                         .vpm = options->vpm,
+                                         .resampler = options->resampler,
+                                         .kv = options->kv,
+                                         .group = options->group,
+                                         .chunk = options->chunk,
+                                         .target = options->target};
+    *engine = NULL;
+    return options->engine == MCV_ENGINE_FAST ? mcv_engine_create(engine, model, &engine_options) : MCV_OK;
+}

@@ -1,0 +1,53 @@
+#include "cli/engine_options.h"
+
+#include <limits.h>
+#include <string.h>
+
+static const char *const ONLY_FAST[] = {"llm-dtype", "vision-dtype", "resampler-dtype", "kv-dtype", "group", "chunk"};
+
+static mcv_status read_precision(const mcv_arguments *arguments, const char *name, mcv_precision *precision) {
+    static const char *const NAMES[] = {"f32", "bf16", "int8", "int4"};
+    const char *text = mcv_option_value(arguments, name);
+    if (!text)
+        return MCV_OK;
+    for (int i = 0; i < 4; i++)
+        if (strcmp(text, NAMES[i]) == 0) {
+            *precision = (mcv_precision)i;
+            return MCV_OK;
+        }
+    return MCV_FAIL(MCV_USAGE, "--%s %s: expected f32, bf16, int8 or int4", name, text);
+}
+
+/* What the reference has no choice in. */
+static mcv_status check_reference(const mcv_arguments *arguments, mcv_precision dtype) {
+    const char *target = mcv_option_value(arguments, "target");
+    if (dtype != MCV_PRECISION_F32)
+        return MCV_FAIL(MCV_UNSUPPORTED, "--dtype %s: the reference computes in f32 only; --engine fast has others",
+                        mcv_option_value(arguments, "dtype"));
+    if (target && strcmp(target, "contract") != 0)
+        return MCV_FAIL(MCV_UNSUPPORTED, "--target %s: the reference is plain C; --engine fast has others", target);
+    for (size_t i = 0; i < sizeof ONLY_FAST / sizeof *ONLY_FAST; i++)
+        if (mcv_option_count(arguments, ONLY_FAST[i]))
+            return MCV_FAIL(MCV_UNSUPPORTED, "--%s: the reference has no such choice; --engine fast has", ONLY_FAST[i]);
+    return MCV_OK;
+}
+
+mcv_status mcv_engine_options_read(const mcv_arguments *arguments, mcv_engine_kind engine, mcv_model_options *options) {
+    const char *name = mcv_option_value(arguments, "engine");
+    mcv_precision dtype = MCV_PRECISION_F32;
+    *options = mcv_model_options_default();
+    options->engine = !name ? engine : strcmp(name, "fast") == 0 ? MCV_ENGINE_FAST : MCV_ENGINE_REFERENCE;
+    options->threads = arguments->threads;
+    options->target = mcv_option_value(arguments, "target");
+    MCV_TRY(read_precision(arguments, "dtype", &dtype));
+    if (options->engine == MCV_ENGINE_REFERENCE)
+        return check_reference(arguments, dtype);
+    options->llm = dtype;
+    options->vpm = options->resampler = dtype == MCV_PRECISION_INT4 ? MCV_PRECISION_INT8 : dtype;
+    MCV_TRY(read_precision(arguments, "llm-dtype", &options->llm));
+    MCV_TRY(read_precision(arguments, "vision-dtype", &options->vpm));
+    MCV_TRY(read_precision(arguments, "resampler-dtype", &options->resampler));
+    MCV_TRY(read_precision(arguments, "kv-dtype", &options->kv));
+    MCV_TRY(mcv_option_int(arguments, "group", 32, 128, &options->group));
+    return mcv_option_int(arguments, "chunk", 1, INT_MAX, &options->chunk);
+}

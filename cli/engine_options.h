@@ -1,0 +1,21 @@
+/* How the commands that run a model let their users choose the engine. */
+#ifndef MCV_CLI_ENGINE_OPTIONS_H
+#define MCV_CLI_ENGINE_OPTIONS_H
+
+#include "cli/cli.h"
+
+/* For a command's list of options. */
+#define MCV_ENGINE_OPTIONS                                                                                             \
+    {0, "llm-dtype", "TYPE", "the decoder's weights (default: --dtype)"},                                              \
+        {0, "vision-dtype", "TYPE", "the encoder's weights (default: --dtype, int8 for int4)"},                        \
+        {0, "resampler-dtype", "TYPE", "the resampler's weights (default: --dtype, int8 for int4)"},                   \
+        {0, "kv-dtype", "TYPE", "keys and values as f32 (default), bf16 or int8"},                                     \
+        {0, "group", "N", "int4: weights that share a scale, 32, 64 (default) or 128"}, {                              \
+        0, "chunk", "N", "tokens of a prompt that are run at a time (default 512)"                                     \
+    }
+
+/* engine, threads and what is above. `engine`: what runs where --engine is not given. MCV_UNSUPPORTED where the
+ * reference is to do what only the fast engine can. */
+mcv_status mcv_engine_options_read(const mcv_arguments *arguments, mcv_engine_kind engine, mcv_model_options *options);
+
+#endif

@@ -1,0 +1,165 @@
+/* The fast engine gives the same bits whatever the target, the threads, the chunks, the batch and the cache. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "simd/kernels/kernel_table.h"
+
+enum { MOST_LOGITS = 1 << 12 };
+
+static const char MODEL[] = "golden/models/base-f32", BF16_MODEL[] = "golden/demo";
+
+/* A conversation about two pictures, cut off behind the first message where `turns` is 1. */
+typedef struct Talk {
+    mcv_image images[2];
+    mcv_part first[2], second[2];
+    mcv_message messages[3];
+    mcv_conversation conversation;
+} Talk;
+
+static void begin(Talk *talk, const char *question, int turns) {
+    static const mcv_part ANSWER = {.text = "Two shapes on a light ground."};
+    cr_assert_eq(mcv_image_load("golden/images/scene.png", &talk->images[0]), MCV_OK, "%s", mcv_error_message());
+    cr_assert_eq(mcv_image_load("golden/images/tiny.png", &talk->images[1]), MCV_OK, "%s", mcv_error_message());
+    talk->first[0] = (mcv_part){.image = &talk->images[0]};
+    talk->first[1] = (mcv_part){.text = question};
+    talk->second[0] = (mcv_part){.image = &talk->images[1]};
+    talk->second[1] = (mcv_part){.text = "And here? ! Say it again, slowly."};
+    talk->messages[0] = (mcv_message){"user", talk->first, 2};
+    talk->messages[1] = (mcv_message){"assistant", &ANSWER, 1};
+    talk->messages[2] = (mcv_message){"user", talk->second, 2};
+    talk->conversation = (mcv_conversation){.messages = talk->messages, .num_messages = turns == 1 ? 1 : 3};
+}
+
+static void end(Talk *talk) {
+    mcv_image_free(&talk->images[0]);
+    mcv_image_free(&talk->images[1]);
+}
+
+static mcv_model *open_model(const char *folder, const mcv_model_options *options) {
+    mcv_model *model;
+    cr_assert_eq(mcv_model_open(folder, options, &model), MCV_OK, "%s", mcv_error_message());
+    return model;
+}
+
+static size_t run(mcv_model *model, const mcv_conversation *conversations, int count, float *out) {
+    mcv_prompt_options prompt = mcv_prompt_options_default();
+    float *logits;
+    int vocab_size;
+    cr_assert_eq(mcv_logits(model, conversations, count, &prompt, NULL, &logits, &vocab_size), MCV_OK, "%s",
+                 mcv_error_message());
+    cr_assert(count * vocab_size <= MOST_LOGITS);
+    memcpy(out, logits, (size_t)(count * vocab_size) * sizeof *out);
+    mcv_free(logits);
+    return (size_t)vocab_size;
+}
+
+/* The logits of the whole talk on a model of its own. */
+static size_t run_alone(const char *folder, const mcv_model_options *options, float *out) {
+    mcv_model *model = open_model(folder, options);
+    Talk talk;
+    begin(&talk, "What is in the image?", 2);
+    size_t vocab_size = run(model, &talk.conversation, 1, out);
+    end(&talk);
+    mcv_model_close(model);
+    return vocab_size;
+}
+
+static const struct {
+    const char *name, *folder;
+    mcv_precision precision, kv;
+    int group;
+} SETTINGS[] = {
+    {"f32", MODEL, MCV_PRECISION_F32, MCV_PRECISION_F32, 64},
+    {"bf16", BF16_MODEL, MCV_PRECISION_BF16, MCV_PRECISION_BF16, 64},
+    {"int8", BF16_MODEL, MCV_PRECISION_INT8, MCV_PRECISION_INT8, 64},
+    {"int4", BF16_MODEL, MCV_PRECISION_INT4, MCV_PRECISION_F32, 32},
+    {"int4, a short group", MODEL, MCV_PRECISION_INT4, MCV_PRECISION_INT8, 128},
+};
+enum { NUM_SETTINGS = sizeof SETTINGS / sizeof SETTINGS[0] };
+
+static mcv_model_options options_of(int setting) {
+    mcv_model_options options = mcv_model_options_default();
+    options.threads = 2;
+    options.llm = options.vpm = options.resampler = SETTINGS[setting].precision;
+    options.kv = SETTINGS[setting].kv;
+    options.group = SETTINGS[setting].group;
+    return options;
+}
+
+Test(engine, bits_do_not_depend_on_threads_chunks_and_targets) {
+    static float expected[MOST_LOGITS], found[MOST_LOGITS];
+    for (int i = 0; i < NUM_SETTINGS; i++) {
+        mcv_model_options options = options_of(i);
+        size_t count = run_alone(SETTINGS[i].folder, &options, expected);
+        for (int threads = 1; threads <= 7; threads += threads == 1 ? 2 : 4) {
+            options = options_of(i);
+            options.threads = threads;
+            run_alone(SETTINGS[i].folder, &options, found);
+            cr_expect_arr_eq(expected, found, count * sizeof *found, "%s, %d threads", SETTINGS[i].name, threads);
+        }
+        for (int chunk = 1; chunk < 80; chunk += 39) {
+            options = options_of(i);
+            options.chunk = chunk;
+            run_alone(SETTINGS[i].folder, &options, found);
+            cr_expect_arr_eq(expected, found, count * sizeof *found, "%s, chunks of %d", SETTINGS[i].name, chunk);
+        }
+        for (int target = 0; target < MCV_TARGETS; target++) {
+            if (!mcv_target_available((mcv_target)target))
+                continue;
+            options = options_of(i);
+            options.target = mcv_target_name((mcv_target)target);
+            run_alone(SETTINGS[i].folder, &options, found);
+            cr_expect_arr_eq(expected, found, count * sizeof *found, "%s, %s", SETTINGS[i].name, options.target);
+        }
+    }
+}
+
+Test(engine, bits_do_not_depend_on_the_batch) {
+    static float expected[MOST_LOGITS], found[MOST_LOGITS];
+    for (int i = 0; i < NUM_SETTINGS; i++) {
+        mcv_model_options options = options_of(i);
+        mcv_model *model = open_model(SETTINGS[i].folder, &options);
+        Talk one, other;
+        begin(&one, "What is in the image?", 2);
+        begin(&other, "Count the shapes, please.", 1);
+        size_t count = run(model, &one.conversation, 1, expected);
+        run(model, &other.conversation, 1, expected + count);
+        mcv_conversation batch[] = {one.conversation, other.conversation};
+        run(model, batch, 2, found);
+        cr_expect_arr_eq(expected, found, 2 * count * sizeof *found, "%s", SETTINGS[i].name);
+        end(&one);
+        end(&other);
+        mcv_model_close(model);
+    }
+}
+
+/* A second turn on a model that has run the first, and on one that has run something else; then an answer is written
+ * before. */
+Test(engine, bits_do_not_depend_on_what_is_still_cached) {
+    static float expected[MOST_LOGITS], found[MOST_LOGITS];
+    for (int i = 0; i < NUM_SETTINGS; i++) {
+        mcv_model_options options = options_of(i);
+        size_t count = run_alone(SETTINGS[i].folder, &options, expected);
+        mcv_model *model = open_model(SETTINGS[i].folder, &options);
+        static const char *const FIRST[] = {"What is in the image?", "What is in the picture?"};
+        for (int first = 0; first < 2; first++) {
+            Talk talk, whole;
+            begin(&talk, FIRST[first], 1);
+            begin(&whole, FIRST[0], 2);
+            run(model, &talk.conversation, 1, found);
+            run(model, &whole.conversation, 1, found);
+            cr_expect_arr_eq(expected, found, count * sizeof *found, "%s, after: %s", SETTINGS[i].name, FIRST[first]);
+            mcv_generation_options generation = mcv_generation_options_preset(model, first, 0);
+            generation.max_new_tokens = 8;
+            char *answer;
+            cr_assert_eq(mcv_chat(model, &talk.conversation, 1, NULL, &generation, NULL, &answer), MCV_OK);
+            mcv_free(answer);
+            run(model, &whole.conversation, 1, found);
+            cr_expect_arr_eq(expected, found, count * sizeof *found, "%s, after an answer", SETTINGS[i].name);
+            end(&talk);
+            end(&whole);
+        }
+        mcv_model_close(model);
+    }
+}
