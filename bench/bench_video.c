@@ -1,10 +1,13 @@
-/* Videos, stage by stage: pictures decoded a second, and seconds and peak memory from a file to the pixel values of 180
- * groups of 3 frames at the published model's shapes.
+/* Videos, stage by stage: pictures decoded a second, and seconds and peak memory from a file to the slices of 180
+ * groups of 3 frames at the published model's shapes; with a model, of a prompt with 3 frames a second, one a group.
  *
- * usage: bench_video [FILE]   (without it a minute of 1920 x 1080 H.264 is made with the program ffmpeg) */
+ * usage: bench_video [-m MODEL [-e SECONDS]] [FILE]
+ *   -m MODEL     one that `minicpmv synth` wrote will do
+ *   -e SECONDS   the model sees the video up to here
+ *   without FILE a minute of 1920 x 1080 H.264 is made with the program ffmpeg */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,33 +20,54 @@ static double seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Seconds on the clock, and of all processors together. */
-typedef struct times {
+/* What a stage costs: seconds on the clock and of all processors together, and the most memory beside views of files
+ * (which a model's weights are). */
+typedef struct cost {
     double clock, processors;
-} times;
+    long kilobytes;
+} cost;
 
-static times now(void) {
+/* The most memory since the last call, from /proc/self/status. */
+static long peak_kilobytes(void) {
+    long peak = 0, of_files = 0;
+    char line[256];
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file)) {
+        sscanf(line, "VmHWM: %ld", &peak);
+        sscanf(line, "RssFile: %ld", &of_files);
+    }
+    if (file)
+        fclose(file);
+    if ((file = fopen("/proc/self/clear_refs", "w"))) {
+        fputs("5", file); /* the peak begins anew: proc(5) */
+        fclose(file);
+    }
+    return peak - of_files;
+}
+
+/* To be handed to add_since. */
+static cost now(void) {
     struct timespec processors;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &processors);
-    return (times){seconds(), (double)processors.tv_sec + 1e-9 * (double)processors.tv_nsec};
+    return (cost){seconds(), (double)processors.tv_sec + 1e-9 * (double)processors.tv_nsec, peak_kilobytes()};
 }
 
-static void add_since(times start, times *sum) {
-    times end = now();
+static void add_since(cost start, cost *sum) {
+    cost end = now();
     sum->clock += end.clock - start.clock;
     sum->processors += end.processors - start.processors;
+    sum->kilobytes = end.kilobytes > sum->kilobytes ? end.kilobytes : sum->kilobytes;
 }
 
-static void report(const char *what, int64_t pictures, times spent) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    printf("  %-48s %7.2f s %7.2f CPU s %8.1f a CPU second %5ld MB at most\n", what, spent.clock, spent.processors,
-           (double)pictures / spent.processors, usage.ru_maxrss / 1024);
+static void report(const char *what, int64_t pictures, cost spent) {
+    printf("  %-48s %7.2f s %7.2f CPU s %8.2f a CPU second %5ld MB\n", what, spent.clock, spent.processors,
+           (double)pictures / spent.processors, spent.kilobytes / 1024);
+    fflush(stdout);
 }
 
 static mcv_status bench_all_pictures(const char *path) {
     mcv_video *video;
-    times start = now(), opening = {0}, decoding = {0};
+    cost start = now(), opening = {0}, decoding = {0};
     MCV_TRY(mcv_video_open(path, NULL, &video));
     add_since(start, &opening);
     const mcv_video_info *info = mcv_video_get_info(video);
@@ -73,14 +97,14 @@ static MiniCPMVImageProcessor published_processor(void) {
                                     .std = {0.5, 0.5, 0.5}};
 }
 
-static mcv_status preprocess_frames(const mcv_clip *clip, times *decoding, times *processing) {
+static mcv_status preprocess_frames(const mcv_clip *clip, cost *decoding, cost *processing) {
     MiniCPMVImageProcessor processor = published_processor();
     mcv_arena arena = {0};
     mcv_status status = MCV_OK;
     for (int i = 0; status == MCV_OK && i < clip->sampling.num_frames; i++) {
         mcv_image image;
         ImageFeatures features;
-        times start = now();
+        cost start = now();
         status = mcv_clip_read(clip, i, &image);
         add_since(start, decoding);
         start = now();
@@ -96,7 +120,7 @@ static mcv_status preprocess_frames(const mcv_clip *clip, times *decoding, times
 static mcv_status bench_clip(const char *path) {
     mcv_clip_options options = mcv_clip_options_default();
     mcv_clip clip;
-    times decoding = {0}, processing = {0};
+    cost decoding = {0}, processing = {0};
     options.fps = 10;
     options.force_packing = options.max_packing;
     MCV_TRY(mcv_clip_open(path, &options, &clip));
@@ -104,8 +128,83 @@ static mcv_status bench_clip(const char *path) {
     mcv_status status = preprocess_frames(&clip, &decoding, &processing);
     printf("%d frames in %d groups\n", frames, clip.sampling.num_groups);
     report("the chosen frames decoded, in RGB", frames, decoding);
-    report("resized to about 448 x 448 pixels, normalized", frames, processing);
+    report("resized to about 448 x 448 pixels", frames, processing);
     mcv_clip_close(&clip);
+    return status;
+}
+
+/* A stage of a run with a model. */
+typedef struct stage {
+    const char *prefix, *what; /* of the outputs that belong to it; what is reported */
+    cost spent;
+} stage;
+
+enum { NUM_STAGES = 4 };
+
+typedef struct stage_watch {
+    stage stages[NUM_STAGES]; /* the last takes what is not the others' */
+    cost last;
+} stage_watch;
+
+/* What was spent since the output before belongs to this one's stage. */
+static mcv_status watch_output(void *context, const char *name, const mcv_tensor *output) {
+    (void)output;
+    stage_watch *self = context;
+    stage *of = self->stages;
+    while (strncmp(name, of->prefix, strlen(of->prefix)) != 0)
+        of++;
+    add_since(self->last, &of->spent);
+    self->last = now();
+    return MCV_OK;
+}
+
+static mcv_status run_prompt(mcv_model *model, const mcv_video_frames *frames, stage_watch *watch) {
+    mcv_prompt_options options = mcv_prompt_options_default();
+    mcv_temporal_ids temporal_ids = {frames->num_groups, frames->groups};
+    mcv_part *parts;
+    float *logits;
+    int vocab_size;
+    MCV_TRY(MCV_NEW(&parts, (size_t)frames->num_frames + 1));
+    for (int i = 0; i < frames->num_frames; i++)
+        parts[i].image = &frames->frames[i];
+    parts[frames->num_frames].text = "What happens?";
+    mcv_message message = {"user", parts, frames->num_frames + 1};
+    mcv_conversation conversation = {&message, 1, &temporal_ids};
+    mcv_observer observer = {.tap = watch_output, .context = watch, .tap_in_parts = 1};
+    options.max_slice_nums = 1;
+    options.use_image_id = 0;
+    watch->last = now();
+    mcv_status status = mcv_logits(model, &conversation, 1, &options, &observer, &logits, &vocab_size);
+    mcv_free(logits);
+    free(parts);
+    return status;
+}
+
+static mcv_status run_model(mcv_model *model, const char *path, double end) {
+    mcv_clip_options options = mcv_clip_options_default();
+    stage_watch watch = {.stages = {{.prefix = "vpm", .what = "vision encoder"},
+                                    {.prefix = "resampler", .what = "resampler"},
+                                    {.prefix = "llm", .what = "language model, the whole prompt"},
+                                    {.prefix = "", .what = "text of the prompt, pixel values"}}};
+    mcv_video_frames frames;
+    cost start = now(), loading = {0};
+    options.end = end;
+    MCV_TRY(mcv_video_load(model, path, &options, 1, &frames));
+    add_since(start, &loading);
+    printf("%d frames in %d groups for the model\n", frames.num_frames, frames.num_groups);
+    report("decoded, resized", frames.num_frames, loading);
+    mcv_status status = run_prompt(model, &frames, &watch);
+    for (int i = 0; status == MCV_OK && i < NUM_STAGES; i++)
+        report(watch.stages[i].what, frames.num_frames, watch.stages[i].spent);
+    mcv_video_frames_free(&frames);
+    return status;
+}
+
+static mcv_status bench_model(const char *folder, const char *path, double end) {
+    mcv_model *model;
+    MCV_TRY(mcv_model_open(folder, NULL, &model));
+    mcv_status status = run_model(model, path, end);
+    mcv_model_close(model);
     return status;
 }
 
@@ -119,14 +218,29 @@ static mcv_status make_clip(char *path, size_t size) {
     return system(command) == 0 ? MCV_OK : MCV_FAIL(MCV_UNSUPPORTED, "the program ffmpeg cannot make a clip");
 }
 
+static mcv_status bench(const char *path, const char *model, double end) {
+    MCV_TRY(bench_all_pictures(path));
+    MCV_TRY(bench_clip(path));
+    return model ? bench_model(model, path, end) : MCV_OK;
+}
+
 int main(int argc, char **argv) {
     char made[64] = "";
-    const char *path = argc > 1 ? argv[1] : made;
-    mcv_status status = argc > 1 ? MCV_OK : make_clip(made, sizeof made);
+    const char *model = NULL, *path = made;
+    double end = 0;
+    for (int option; (option = getopt(argc, argv, "m:e:")) != -1;) {
+        if (option == 'm')
+            model = optarg;
+        else if (option == 'e')
+            end = strtod(optarg, NULL);
+        else
+            return mcv_exit_code(MCV_USAGE);
+    }
+    if (optind < argc)
+        path = argv[optind];
+    mcv_status status = path == made ? make_clip(made, sizeof made) : MCV_OK;
     if (status == MCV_OK)
-        status = bench_all_pictures(path);
-    if (status == MCV_OK)
-        status = bench_clip(path);
+        status = bench(path, model, end);
     if (made[0])
         unlink(made);
     if (status != MCV_OK)

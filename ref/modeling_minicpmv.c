@@ -159,20 +159,14 @@ static mcv_status run_groups(const Run *run, const MiniCPMV *self, const VisionI
     return MCV_OK;
 }
 
-/* All groups, as many at a time as have vision_batch_size slices between them, so that memory does not grow with the
- * number of frames. Nothing depends on which groups are run together; a tap is shown all of them in one piece, as HF
- * runs them, unless it takes them in parts. */
+/* Group by group, so that memory does not grow with the number of frames. Nothing depends on which groups are run
+ * together; a tap is shown all of them in one piece, as HF runs them, unless it takes them in parts. */
 static mcv_status run_vision(const Run *run, const MiniCPMV *self, const VisionInputs *inputs, float *features) {
-    int first_group = 0, first_slice = 0, slice = 0;
-    for (int group = 0; group < inputs->num_groups; group++) {
-        slice += inputs->groups[group].count;
-        bool last = group + 1 == inputs->num_groups;
-        bool in_one_piece = run->tap && !run->tap_in_parts;
-        if (!last && (in_one_piece || slice - first_slice < self->config.vision_batch_size))
-            continue;
-        MCV_TRY(run_groups(run, self, inputs, first_group, group + 1, first_slice, features));
-        first_group = group + 1;
-        first_slice = slice;
+    bool in_one_piece = run->tap && !run->tap_in_parts;
+    int step = in_one_piece ? inputs->num_groups : 1, first_slice = 0;
+    for (int group = 0; group < inputs->num_groups; group += step) {
+        MCV_TRY(run_groups(run, self, inputs, group, group + step, first_slice, features));
+        first_slice += inputs->groups[group].count;
     }
     return MCV_OK;
 }

@@ -33,7 +33,7 @@ typedef struct Run {
     mcv_tap_fn tap;   /* NULL: nobody listens */
     void *tap_context;
     mcv_replace_fn replace; /* NULL: outputs stay as they are */
-    bool tap_in_parts;      /* the tap takes the images' outputs a few groups at a time */
+    bool tap_in_parts;      /* the tap takes the images' outputs group by group */
     bool tap_attention;     /* the tap is shown the resampler's attention weights, too */
     const char *tap_suffix; /* behind each name, "" or "#B" while the encoder runs batch B */
 } Run;

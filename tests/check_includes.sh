@@ -82,9 +82,10 @@ check_names() {
     files 'c|h|S|def|py|sh|mk' | sed 's|.*/||' | sort | uniq -d
 }
 
+# All but the texts of kernels that each variant completes.
 check_headers() {
     local header
-    for header in $(sources | grep '\.h$'); do
+    for header in $(sources | grep '\.h$' | grep -v '^simd/kernels/.*_tiles\.h$'); do
         "$CC" -std=c11 -D_GNU_SOURCE -I. -Wall -Wextra -Werror -fsyntax-only -include "$header" -x c /dev/null 2>&1 |
             sed -n "s|^|$header: |p" | head -n 3
     done

@@ -192,7 +192,7 @@ Test(minicpmv, a_tap_sees_the_attention_of_the_resampler_where_it_asks) {
     mcv_model_close(model);
 }
 
-/* Frames are encoded a few groups at a time unless a tap is to see them all together. The model's encoder batches hold
+/* Frames are encoded group by group unless a tap is to see them all together. The model's encoder batches hold
  * two slices, and one frame is of another size, so that the others are padded. */
 Test(minicpmv, frames_give_the_same_bits_in_one_piece_and_group_by_group) {
     enum { FRAMES = 7 };

@@ -58,7 +58,7 @@ static void expect_picture(mcv_video *video, const char *name, int64_t index, co
     mcv_image_free(&image);
 }
 
-/* All pictures, forward, with steps back and over key frames, and few that were said ahead, equal ffmpeg's, byte for
+/* All pictures, forward, backward, with steps over key frames, and few that were said ahead, equal ffmpeg's, byte for
  * byte. */
 static void expect_ffmpegs_pictures(const char *name) {
     size_t size;
@@ -69,6 +69,8 @@ static void expect_ffmpegs_pictures(const char *name) {
     cr_assert_eq(info->frame_count * info->width * info->height * 3, (int64_t)size, "%s: %d pictures of %d x %d", name,
                  (int)info->frame_count, info->width, info->height);
     for (int64_t i = 0; i < info->frame_count; i++)
+        expect_picture(video, name, i, expected);
+    for (int64_t i = info->frame_count; i-- > 0;)
         expect_picture(video, name, i, expected);
     for (int64_t i = 0; i < 12; i++)
         expect_picture(video, name, i * 29 % info->frame_count, expected);
@@ -122,6 +124,7 @@ CODEC_TEST(nv12_in_mkv, "a.mkv", "-c:v rawvideo -pix_fmt nv12")
 CODEC_TEST(y4m, "a.y4m", "-pix_fmt yuv420p")
 CODEC_TEST(y4m_full_range, "a.y4m", "-pix_fmt yuv420p -vf scale=out_range=full -color_range pc")
 CODEC_TEST(y4m_422, "a.y4m", "-pix_fmt yuv422p")
+CODEC_TEST(y4m_444, "a.y4m", "-pix_fmt yuv444p")
 CODEC_TEST(y4m_gray, "a.y4m", "-pix_fmt gray")
 
 /* Their times are rounded to 1/100 s and to 1/65535 s. */
@@ -134,9 +137,9 @@ Test(video_libav, animated_images) {
 
 Test(video_libav, odd_sizes) {
     need_ffmpeg();
-    cr_assert(
-        run("$ff -f lavfi -i testsrc2=size=200x150:rate=10:duration=1 -vf crop=97:71:1:1:exact=1 -pix_fmt yuv420p "
-            "-c:v ffv1 odd.mkv"));
+    cr_assert(run("$ff -f lavfi -i testsrc2=size=200x150:rate=10:duration=1 -vf crop=97:71:1:1:exact=1 "
+                  "-pix_fmt yuv420p "
+                  "-c:v ffv1 odd.mkv"));
     expect_ffmpegs_pictures("odd.mkv");
 }
 
@@ -145,7 +148,8 @@ Test(video_libav, turned_pictures) {
     static const char *const FORMATS[] = {"yuv420p", "yuv420p10le", "yuv444p", "yuv422p"};
     for (int format = 0; format < 4; format++)
         for (int angle = 90; angle <= 270; angle += 90) {
-            cr_assert(run("$ff -f lavfi -i testsrc2=size=98x70:rate=10:duration=0.5 -c:v libx264 -pix_fmt %s plain.mp4 "
+            cr_assert(run("$ff -f lavfi -i testsrc2=size=98x70:rate=10:duration=0.5 -c:v libx264 -pix_fmt "
+                          "%s plain.mp4 "
                           "&& { $ff -display_rotation %d -i plain.mp4 -c copy turned.mp4 2>/dev/null "
                           "|| $ff -i plain.mp4 -c copy -metadata:s:v rotate=%d turned.mp4; }",
                           FORMATS[format], angle, angle));
@@ -154,6 +158,19 @@ Test(video_libav, turned_pictures) {
             mcv_video_close(video);
             expect_ffmpegs_pictures("turned.mp4");
         }
+}
+
+/* Pictures become whole bit by bit: those behind a place to which one can seek are not those of the whole
+ * stream. */
+Test(video_libav, h264_intra_refresh) {
+    need_ffmpeg();
+    const char *encodings[] = {"keyint=10:bframes=0", "keyint=10:bframes=3", "keyint=30:bframes=3"};
+    for (int i = 0; i < 3; i++) {
+        cr_assert(run("$ff -f lavfi -i testsrc2=size=320x240:rate=30:duration=2 -c:v libx264 -x264-params "
+                      "intra-refresh=1:%s -pix_fmt yuv420p refresh.mp4",
+                      encodings[i]));
+        expect_ffmpegs_pictures("refresh.mp4");
+    }
 }
 
 /* ffmpeg and decord scale later pictures to the first one's size, too. */
@@ -165,7 +182,8 @@ Test(video_libav, size_changes_midway) {
     expect_ffmpegs_pictures("c.ts");
 }
 
-/* ---- Times ------------------------------------------------------------------------------------------------------- */
+/* ---- Times
+ * ------------------------------------------------------------------------------------------------------- */
 
 Test(video_libav, variable_rate_takes_the_presentation_times) {
     need_ffmpeg();
@@ -218,7 +236,8 @@ Test(video_libav, times_jump_back) {
     mcv_video_close(video);
 }
 
-/* ---- Bad input --------------------------------------------------------------------------------------------------- */
+/* ---- Bad input
+ * --------------------------------------------------------------------------------------------------- */
 
 static void expect_refused(const char *name, mcv_status expected, const char *words) {
     mcv_video *video;
@@ -229,8 +248,8 @@ static void expect_refused(const char *name, mcv_status expected, const char *wo
 
 Test(video_libav, refusals) {
     need_ffmpeg();
-    cr_assert(
-        run("$ff -f lavfi -i sine=duration=1 sound.m4a && $ff -i sound.m4a sound.ogg && $ff -i sound.m4a sound.wav"));
+    cr_assert(run("$ff -f lavfi -i sine=duration=1 sound.m4a && $ff -i sound.m4a sound.ogg && $ff -i "
+                  "sound.m4a sound.wav"));
     expect_refused("sound.m4a", MCV_BAD_INPUT, "no video");
     expect_refused("sound.ogg", MCV_BAD_INPUT, "no video");
     expect_refused("sound.wav", MCV_BAD_INPUT, "not a video");

@@ -69,6 +69,7 @@ test-aarch64: deps ## Cross build for ARM and run tests and golden cases in an e
 .PHONY: test-emulated
 test-emulated: export QEMU_LD_PREFIX := $(SYSROOT)
 test-emulated: export QEMU_CPU := max
+test-emulated: export MCV_TRIALS ?= 150
 test-emulated: export EMULATOR := $(shell command -v qemu-aarch64)
 test-emulated:
 	@$(BUILD_TESTS); $(RUN_TESTS) $(filter-out %/test_video_libav,$(CRITERION_TESTS)) $(RACES) tests/cli_golden.sh

@@ -30,7 +30,6 @@ typedef struct libav_reader {
 
     bool has_packet;      /* `packet` is to be decoded next */
     int64_t packets_read; /* number of the packet to be read next */
-    int64_t began_at;     /* number of the packet at which decoding began */
     int64_t pictures_out; /* since the start; counts where the index goes by number */
     bool draining, ended; /* the file's end was told to the decoder; nothing more comes out of it */
 } libav_reader;
@@ -115,7 +114,7 @@ static void close_reader(mcv_video *video) {
     free(reader);
 }
 
-/* ---- Moving to a packet ------------------------------------------------------------------------------------------ */
+/* ---- Packets ----------------------------------------------------------------------------------------------------- */
 
 static void forget_pictures(libav_reader *reader) {
     avcodec_flush_buffers(reader->decoder);
@@ -133,7 +132,7 @@ static mcv_status start_over(libav_reader *reader) {
     if (reader->stream_number >= (int)reader->format->nb_streams)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: the file has changed while it was read", reader->path);
     read_this_stream_only(reader);
-    reader->packets_read = reader->began_at = 0;
+    reader->packets_read = 0;
     return MCV_OK;
 }
 
@@ -146,41 +145,6 @@ static bool read_packet(libav_reader *reader) {
         av_packet_unref(reader->packet);
     }
     return false;
-}
-
-/* Seeks to about `time` and reads on to a key that is not behind the wanted one. */
-static bool seek_to(libav_reader *reader, int64_t time, const mcv_libav_key *wanted) {
-    if (time == AV_NOPTS_VALUE || av_seek_frame(reader->format, reader->stream_number, time, AVSEEK_FLAG_BACKWARD) < 0)
-        return false;
-    forget_pictures(reader);
-    while (read_packet(reader)) {
-        const mcv_libav_key *found = mcv_libav_index_key_at(&reader->index, reader->packet->pts);
-        if (reader->packet->flags & AV_PKT_FLAG_KEY && found) {
-            reader->has_packet = found->packet <= wanted->packet;
-            reader->began_at = found->packet;
-            reader->packets_read = found->packet + 1;
-            return reader->has_packet;
-        }
-        av_packet_unref(reader->packet);
-    }
-    return false;
-}
-
-/* Formats differ in whether they seek by the time of showing or of decoding. */
-static mcv_status go_to_key(libav_reader *reader, const mcv_libav_key *key) {
-    if (key && key->packet > 0 && (seek_to(reader, key->pts, key) || seek_to(reader, key->dts, key)))
-        return MCV_OK;
-    return start_over(reader);
-}
-
-/* Decoding begins anew where it would have to go back, or where it could pass over packets. */
-static mcv_status approach(libav_reader *reader, int64_t pts) {
-    if (reader->has_current && reader->current->pts == pts)
-        return MCV_OK;
-    const mcv_libav_key *key = mcv_libav_index_key_before(&reader->index, pts);
-    bool goes_back = reader->has_current && reader->current->pts > pts;
-    bool can_skip = key && key->packet > reader->packets_read;
-    return goes_back || can_skip ? go_to_key(reader, key) : MCV_OK;
 }
 
 /* ---- Decoding ---------------------------------------------------------------------------------------------------- */
@@ -248,6 +212,52 @@ static void take_next(libav_reader *reader) {
     reader->has_next = false;
 }
 
+/* ---- Moving to a picture ----------------------------------------------------------------------------------------- */
+
+/* Whether the first picture out is the key's own. Otherwise the stream is made whole bit by bit (H.264 with intra
+ * refresh), and its pictures are right only where decoding has begun at the start: then no key is used any more. */
+static bool shows_itself(libav_reader *reader, const mcv_libav_key *key) {
+    decode_next(reader);
+    if (reader->has_next && reader->next->pts <= key->pts)
+        return true;
+    reader->index.num_keys = 0;
+    return false;
+}
+
+/* Seeks to about `time` and reads on to a key that is not behind the wanted one. */
+static bool seek_to(libav_reader *reader, int64_t time, const mcv_libav_key *wanted) {
+    if (time == AV_NOPTS_VALUE || av_seek_frame(reader->format, reader->stream_number, time, AVSEEK_FLAG_BACKWARD) < 0)
+        return false;
+    forget_pictures(reader);
+    while (read_packet(reader)) {
+        const mcv_libav_key *found = mcv_libav_index_key_at(&reader->index, reader->packet->pts);
+        if (reader->packet->flags & AV_PKT_FLAG_KEY && found) {
+            reader->has_packet = found->packet <= wanted->packet;
+            reader->packets_read = found->packet + 1;
+            return reader->has_packet && shows_itself(reader, found);
+        }
+        av_packet_unref(reader->packet);
+    }
+    return false;
+}
+
+/* Formats differ in whether they seek by the time of showing or of decoding. */
+static mcv_status go_to_key(libav_reader *reader, const mcv_libav_key *key) {
+    if (key && key->packet > 0 && (seek_to(reader, key->pts, key) || seek_to(reader, key->dts, key)))
+        return MCV_OK;
+    return start_over(reader);
+}
+
+/* Decoding begins anew where it would have to go back, or where it could pass over packets. */
+static mcv_status approach(libav_reader *reader, int64_t pts) {
+    if (reader->has_current && reader->current->pts == pts)
+        return MCV_OK;
+    const mcv_libav_key *key = mcv_libav_index_key_before(&reader->index, pts);
+    bool goes_back = reader->has_current && reader->current->pts > pts;
+    bool can_skip = key && key->packet > reader->packets_read;
+    return goes_back || can_skip ? go_to_key(reader, key) : MCV_OK;
+}
+
 /* `current` becomes the picture shown at `pts`: the last that is not behind it, or the first of all. */
 static mcv_status decode_up_to(libav_reader *reader, int64_t pts) {
     while (!reader->has_current || reader->current->pts < pts) {
@@ -261,21 +271,11 @@ static mcv_status decode_up_to(libav_reader *reader, int64_t pts) {
     return MCV_OK;
 }
 
-/* Some streams are whole only a while after a key (H.264 with intra refresh): another try from the key before. */
-static mcv_status try_from_further_back(libav_reader *reader, int64_t pts) {
-    const mcv_libav_key *key = mcv_libav_index_key_before(&reader->index, pts);
-    MCV_TRY(go_to_key(reader, key && key > reader->index.keys ? key - 1 : NULL));
-    return decode_up_to(reader, pts);
-}
-
 static mcv_status read_libav(mcv_video *video, int64_t index, mcv_image *image) {
     libav_reader *reader = video->reader;
     int64_t pts = reader->index.pts[index];
     MCV_TRY(approach(reader, pts));
-    mcv_status status = decode_up_to(reader, pts);
-    if (reader->began_at > 0 && (status != MCV_OK || reader->current->pts != pts))
-        status = try_from_further_back(reader, pts);
-    MCV_TRY(status);
+    MCV_TRY(decode_up_to(reader, pts));
     if (reader->current->pts != pts)
         mcv_video_remark(video, "picture %lld, at %.3f s, cannot be decoded: the one before or after stands in",
                          (long long)index, video->times[index]);

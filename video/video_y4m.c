@@ -156,31 +156,43 @@ static mcv_status set_times(mcv_video *video, const y4m_reader *reader) {
 
 /* ---- Pictures ---------------------------------------------------------------------------------------------------- */
 
-/* BT.601 in 13-bit fixed point, each product rounded down: the arithmetic of libswscale's vectorized conversion of
- * 4:2:0, so that such pictures equal those of the program `ffmpeg`, bit by bit, on every machine. */
+/* BT.601 in 13-bit fixed point, as libswscale has it, so that pictures equal those of the program `ffmpeg`. */
 typedef struct yuv_coefficients {
     int y_offset, y, v_to_r, u_to_g, v_to_g, u_to_b;
 } yuv_coefficients;
 
-static const yuv_coefficients LIMITED = {16 * 8, 9539, 13075, -3209, -6660, 16525};
+static const yuv_coefficients LIMITED = {16, 9539, 13075, -3209, -6660, 16525};
 static const yuv_coefficients FULL = {0, 8192, 11485, -2819, -5850, 14516};
 
 static uint8_t clamp(int level) {
     return (uint8_t)(level < 0 ? 0 : level > 255 ? 255 : level);
 }
 
+/* Each product is rounded down: libswscale's vectorized conversion of pictures with coarser chroma. */
 static void put_pixel(const yuv_coefficients *c, int y, int u, int v, uint8_t rgb[3]) {
-    y = (y * 8 - c->y_offset) * c->y >> 16;
-    u = (u - 128) * 8;
-    v = (v - 128) * 8;
-    rgb[0] = clamp(y + (v * c->v_to_r >> 16));
-    rgb[1] = clamp(y + (u * c->u_to_g >> 16) + (v * c->v_to_g >> 16));
-    rgb[2] = clamp(y + (u * c->u_to_b >> 16));
+    y = (y - c->y_offset) * c->y >> 13;
+    u -= 128;
+    v -= 128;
+    rgb[0] = clamp(y + (v * c->v_to_r >> 13));
+    rgb[1] = clamp(y + (u * c->u_to_g >> 13) + (v * c->v_to_g >> 13));
+    rgb[2] = clamp(y + (u * c->u_to_b >> 13));
+}
+
+/* The sum is rounded to the nearest: its conversion of pictures with chroma at each pixel. */
+static void put_pixel_444(const yuv_coefficients *c, int y, int u, int v, uint8_t rgb[3]) {
+    y = (y - c->y_offset) * c->y + (1 << 12);
+    u -= 128;
+    v -= 128;
+    rgb[0] = clamp((y + v * c->v_to_r) >> 13);
+    rgb[1] = clamp((y + u * c->u_to_g + v * c->v_to_g) >> 13);
+    rgb[2] = clamp((y + u * c->u_to_b) >> 13);
 }
 
 static void convert(const y4m_reader *reader, mcv_image *image) {
     const y4m_layout *layout = reader->layout;
     const yuv_coefficients *coefficients = reader->full_range ? &FULL : &LIMITED;
+    bool each_has_chroma = layout->chroma_shift_x == 0 && !layout->gray;
+    void (*put)(const yuv_coefficients *, int, int, int, uint8_t[3]) = each_has_chroma ? put_pixel_444 : put_pixel;
     for (int row = 0; row < image->height; row++) {
         size_t chroma_row = (size_t)(row >> layout->chroma_shift_y) * (size_t)reader->chroma_width;
         const uint8_t *y = reader->data + (size_t)row * (size_t)image->width;
@@ -188,7 +200,7 @@ static void convert(const y4m_reader *reader, mcv_image *image) {
         uint8_t *rgb = mcv_image_row(image, (size_t)row);
         for (int x = 0; x < image->width; x++, rgb += 3) {
             int chroma = x >> layout->chroma_shift_x;
-            put_pixel(coefficients, y[x], layout->gray ? 128 : u[chroma], layout->gray ? 128 : v[chroma], rgb);
+            put(coefficients, y[x], layout->gray ? 128 : u[chroma], layout->gray ? 128 : v[chroma], rgb);
         }
     }
 }

@@ -40,7 +40,7 @@ MCV_INLINE void add_block(const WEIGHT *const w[], const float *x, size_t length
         MCV_EACH_PANEL({
             LOAD_WEIGHTS(weight[p], w[p] + k * MCV_LANES);
             if (rows <= TILE_ROWS / 2)
-                _mm_prefetch((const char *)(w[p] + k * MCV_LANES) + AHEAD, _MM_HINT_T0);
+                __builtin_prefetch((const char *)(w[p] + k * MCV_LANES) + AHEAD);
         })
         MCV_EACH_ROW({
             mcv_floats first = mcv_floats_set(x[r * ROW + k]);

@@ -1,17 +1,25 @@
 /* The registers of matrix products: MCV_LANES floats, or as many quadruples of bytes, one for each output of a panel.
  *
- * Included by the variants of an instruction set only: an operation is one instruction with AVX-512, two with AVX2. */
+ * Included by the variants of an instruction set only: an operation is one instruction with AVX-512, two with AVX2,
+ * four with NEON. */
 #ifndef MCV_SIMD_KERNELS_PRODUCT_LANES_H
 #define MCV_SIMD_KERNELS_PRODUCT_LANES_H
 
-#include <immintrin.h>
 #include <string.h>
 
 #include "simd/kernels/kernels.h"
 
+#ifndef MCV_INLINE
 #define MCV_INLINE static inline __attribute__((always_inline))
+#endif
 
-#if defined(__AVX512F__)
+#if defined(__aarch64__)
+
+#include "simd/kernels/product_lanes_neon.h"
+
+#elif defined(__AVX512F__)
+
+#include <immintrin.h>
 
 typedef __m512 mcv_floats;
 typedef __m512i mcv_ints;
@@ -75,6 +83,8 @@ MCV_INLINE mcv_ints mcv_bytes_dot(mcv_ints unsigned_bytes, mcv_ints signed_bytes
 }
 
 #else
+
+#include <immintrin.h>
 
 typedef struct mcv_floats {
     __m256 low, high;

@@ -1,0 +1,5 @@
+#include "simd/kernels/attention_lanes.h"
+
+void mcv_attention_avx2(const mcv_attention_args *a) {
+    mcv_attention_lanes(a);
+}

@@ -1,0 +1,86 @@
+/* The product with weights of 4 bits for the three kinds of NEON; the variant names it (GEMM_INT4). */
+#ifndef MCV_SIMD_KERNELS_GEMM_INT4_NEON_H
+#define MCV_SIMD_KERNELS_GEMM_INT4_NEON_H
+
+#if defined(__aarch64__)
+
+#include "simd/kernels/neon_products.h"
+
+static size_t groups_of(const mcv_gemm_int4_args *a) {
+    return (a->k + a->group - 1) / a->group;
+}
+
+MCV_INLINE mcv_floats load_halves(const uint16_t *p) {
+    float16x8_t low = vreinterpretq_f16_u16(vld1q_u16(p)), high = vreinterpretq_f16_u16(vld1q_u16(p + 8));
+    return (mcv_floats){vcvt_f32_f16(vget_low_f16(low)), vcvt_high_f32_f16(low), vcvt_f32_f16(vget_low_f16(high)),
+                        vcvt_high_f32_f16(high)};
+}
+
+/* The zeros of a group's outputs. */
+typedef struct Zeros {
+    int32x4_t of[REGISTERS];
+} Zeros;
+
+MCV_INLINE Zeros load_zeros(const uint8_t *zero) {
+    uint8x16_t bytes = zero ? vld1q_u8(zero) : vdupq_n_u8(8);
+    uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_high_u8(bytes);
+    return (Zeros){{vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(low))), vreinterpretq_s32_u32(vmovl_high_u16(low)),
+                    vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(high))), vreinterpretq_s32_u32(vmovl_high_u16(high))}};
+}
+
+/* `rows` rows from m on with the panel of output n. */
+MCV_INLINE void multiply(const mcv_gemm_int4_args *a, size_t m, size_t n, const int rows) {
+    size_t groups = groups_of(a), first = n / MCV_LANES * groups;
+    mcv_floats total[TILE_ROWS];
+    MCV_UNROLLED for (int r = 0; r < rows; r++) total[r] = mcv_floats_set(0);
+    for (size_t g = 0; g < groups; g++) {
+        const uint8_t *w = a->w + (first + g) * a->group / 2 * MCV_LANES;
+        const int8_t *q = a->q + m * a->ldq + g * a->group;
+        Sums sums;
+        clear_sums(&sums, rows);
+        for (size_t k = 0; k < a->group; k += STEP) {
+            Weights weights = load_nibbles(w + k / 2 * MCV_LANES);
+            int8x8_t x[TILE_ROWS];
+            load_rows(x, q + k, a->ldq, rows);
+            add_products(&sums, &weights, x, rows);
+        }
+        mcv_floats w_scale = load_halves(a->w_scale + (first + g) * MCV_LANES);
+        Zeros zeros = load_zeros(a->w_zero ? a->w_zero + (first + g) * MCV_LANES : NULL);
+        MCV_UNROLLED for (int r = 0; r < rows; r++) {
+            size_t at = (m + (size_t)r) * groups + g;
+            int32x4_t sum = vdupq_n_s32(a->sum[at]);
+            mcv_floats dot = {vcvtq_f32_s32(vmlsq_s32(dot_of(&sums, r, 0), zeros.of[0], sum)),
+                              vcvtq_f32_s32(vmlsq_s32(dot_of(&sums, r, 1), zeros.of[1], sum)),
+                              vcvtq_f32_s32(vmlsq_s32(dot_of(&sums, r, 2), zeros.of[2], sum)),
+                              vcvtq_f32_s32(vmlsq_s32(dot_of(&sums, r, 3), zeros.of[3], sum))};
+            mcv_floats scale = mcv_floats_multiply(w_scale, mcv_floats_set(a->scale[at]));
+            total[r] = mcv_floats_fma(dot, scale, total[r]);
+        }
+    }
+    MCV_UNROLLED for (int r = 0; r < rows; r++) store_outputs(total[r], a->bias ? a->bias + n : NULL, a->accumulate,
+                                                              a->y + (m + (size_t)r) * a->ldy + n, mcv_step(a->n - n));
+}
+
+void GEMM_INT4(const mcv_gemm_int4_args *a) {
+    for (size_t n = 0; n < a->n; n += MCV_LANES) {
+        size_t m = 0;
+        for (; a->m - m >= TILE_ROWS; m += TILE_ROWS)
+            multiply(a, m, n, TILE_ROWS);
+        switch (a->m - m) {
+        case 3:
+            multiply(a, m, n, 3);
+            break;
+        case 2:
+            multiply(a, m, n, 2);
+            break;
+        case 1:
+            multiply(a, m, n, 1);
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+#endif
+#endif

@@ -1,0 +1,2 @@
+#define GEMM_INT8 mcv_gemm_int8_i8mm
+#include "simd/kernels/gemm_int8_neon.h"

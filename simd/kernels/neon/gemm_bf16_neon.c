@@ -1,0 +1,7 @@
+#define TILE_PANELS 1
+#define TILE_ROWS 6
+#define WEIGHT uint16_t
+#define STEP 2
+#define LOAD_WEIGHTS(weight, w) mcv_floats_load_bf16_pairs(weight, w)
+#define GEMM_FLOAT mcv_gemm_bf16_neon
+#include "simd/kernels/gemm_float_tiles.h"
