@@ -5,6 +5,13 @@
 
 const int8_t mcv_iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
+int mcv_iq4_index(int level) {
+    int i = 0;
+    while (i < 15 && mcv_iq4_levels[i] != level)
+        i++;
+    return i;
+}
+
 static void dequantize_32(const uint8_t *qs, float d, float *out) {
     for (int i = 0; i < 16; i++) {
         out[i] = d * (float)mcv_iq4_levels[qs[i] & 15];

@@ -6,6 +6,9 @@
 
 extern const int8_t mcv_iq4_levels[16];
 
+/* The index of a level; `level` is one of them. */
+int mcv_iq4_index(int level);
+
 /* The signed scale of sub-block j of 8. block: [136]. */
 int mcv_iq4_xs_scale(const uint8_t *block, int j);
 

@@ -59,6 +59,11 @@ mcv_status mcv_gguf_add_u32(mcv_gguf_writer *writer, const char *key, uint32_t v
     return append_u32(&writer->values, value);
 }
 
+mcv_status mcv_gguf_add_i32(mcv_gguf_writer *writer, const char *key, int32_t value) {
+    MCV_TRY(append_key(writer, key, MCV_GGUF_I32));
+    return mcv_buffer_append(&writer->values, &value, sizeof value);
+}
+
 mcv_status mcv_gguf_add_f32(mcv_gguf_writer *writer, const char *key, float value) {
     MCV_TRY(append_key(writer, key, MCV_GGUF_F32));
     return mcv_buffer_append(&writer->values, &value, sizeof value);

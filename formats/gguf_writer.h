@@ -20,6 +20,7 @@ mcv_status mcv_gguf_create(const char *path, mcv_gguf_writer **writer);
 
 /* Metadata, in the order in which it is added. */
 mcv_status mcv_gguf_add_u32(mcv_gguf_writer *writer, const char *key, uint32_t value);
+mcv_status mcv_gguf_add_i32(mcv_gguf_writer *writer, const char *key, int32_t value);
 mcv_status mcv_gguf_add_f32(mcv_gguf_writer *writer, const char *key, float value);
 mcv_status mcv_gguf_add_bool(mcv_gguf_writer *writer, const char *key, bool value);
 mcv_status mcv_gguf_add_string(mcv_gguf_writer *writer, const char *key, const char *value);

@@ -361,38 +361,44 @@ mcv_status chat_template_check_text(const char *text, size_t size, const char *w
                     (unsigned long long)KNOWN_TEMPLATE, (unsigned long long)hash);
 }
 
-static mcv_status check_file(const char *path) {
-    mcv_buffer text = {0};
-    mcv_status status = mcv_file_read(path, TEMPLATE_LIMIT, &text);
-    if (status == MCV_OK)
-        status = chat_template_check_text(text.data, text.size, path);
-    mcv_buffer_free(&text);
-    return status;
-}
-
-static mcv_status check_config(const char *path) {
+static mcv_status read_config(const char *path, mcv_buffer *text) {
     mcv_json config;
     MCV_TRY(mcv_json_load(path, &config));
     mcv_json value = mcv_json_member(&config, "chat_template");
     mcv_status status = MCV_OK;
     if (json_is_string(value.value))
-        status = chat_template_check_text(json_string_value(value.value), json_string_length(value.value), path);
+        status = mcv_buffer_append(text, json_string_value(value.value), json_string_length(value.value));
     else if (value.value)
         status = mcv_json_fail(MCV_UNSUPPORTED, &value, "one chat template");
     mcv_json_free(&config);
     return status;
 }
 
+/* *path: the file that it is in, to be released with free(). */
+static mcv_status read_template(const char *folder, mcv_buffer *text, char **path) {
+    MCV_TRY(mcv_path_join(path, folder, "chat_template.jinja"));
+    if (mcv_file_exists(*path))
+        return mcv_file_read(*path, TEMPLATE_LIMIT, text);
+    free(*path);
+    *path = NULL;
+    MCV_TRY(mcv_path_join(path, folder, "tokenizer_config.json"));
+    return mcv_file_exists(*path) ? read_config(*path, text) : MCV_OK;
+}
+
+mcv_status chat_template_read(const char *folder, mcv_buffer *text) {
+    char *path = NULL;
+    mcv_status status = read_template(folder, text, &path);
+    free(path);
+    return status;
+}
+
 mcv_status chat_template_check(const char *folder) {
-    char *file = NULL, *config = NULL;
-    mcv_status status = mcv_path_join(&file, folder, "chat_template.jinja");
-    if (status == MCV_OK)
-        status = mcv_path_join(&config, folder, "tokenizer_config.json");
-    if (status == MCV_OK && mcv_file_exists(file))
-        status = check_file(file);
-    else if (status == MCV_OK && mcv_file_exists(config))
-        status = check_config(config);
-    free(file);
-    free(config);
+    mcv_buffer text = {0};
+    char *path = NULL;
+    mcv_status status = read_template(folder, &text, &path);
+    if (status == MCV_OK && text.data)
+        status = chat_template_check_text(text.data, text.size, path);
+    mcv_buffer_free(&text);
+    free(path);
     return status;
 }

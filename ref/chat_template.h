@@ -22,6 +22,9 @@ typedef enum EnableThinking {
 mcv_status apply_chat_template(const json_t *messages, const json_t *tools, bool add_generation_prompt,
                                EnableThinking enable_thinking, mcv_buffer *prompt);
 
+/* Appends the template of a model's folder, nothing where it has none. */
+mcv_status chat_template_read(const char *folder, mcv_buffer *text);
+
 /* Whether the model's folder asks for the template that is known here (chat_template.jinja, or chat_template of
  * tokenizer_config.json), or for none. MCV_UNSUPPORTED: another one. */
 mcv_status chat_template_check(const char *folder);

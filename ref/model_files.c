@@ -99,17 +99,29 @@ mcv_status ModelFiles_processor(const ModelFiles *files, MiniCPMVProcessor *proc
     return status;
 }
 
-mcv_status ModelFiles_check_chat_template(const ModelFiles *files) {
-    static const char KEY[] = "tokenizer.chat_template";
+mcv_status ModelFiles_chat_template(const ModelFiles *files, mcv_buffer *text) {
     Pair pair;
-    mcv_gguf_string text = {0};
+    mcv_gguf_string found = {0};
     MCV_TRY(open_pair(files, false, &pair));
     if (!pair.language)
+        return chat_template_read(files->model, text);
+    mcv_status status = mcv_gguf_get_string(pair.language, "tokenizer.chat_template", &found);
+    if (status == MCV_OK && found.data)
+        status = mcv_buffer_append(text, found.data, found.size);
+    close_pair(&pair);
+    return status;
+}
+
+mcv_status ModelFiles_check_chat_template(const ModelFiles *files) {
+    mcv_buffer text = {0};
+    bool is_gguf;
+    MCV_TRY(mcv_path_is_gguf(files->model, &is_gguf));
+    if (!is_gguf)
         return chat_template_check(files->model);
-    mcv_status status = mcv_gguf_get_string(pair.language, KEY, &text);
+    mcv_status status = ModelFiles_chat_template(files, &text);
     if (status == MCV_OK && text.data)
         status = chat_template_check_text(text.data, text.size, files->model);
-    close_pair(&pair);
+    mcv_buffer_free(&text);
     return status;
 }
 

@@ -24,6 +24,8 @@ mcv_status ModelFiles_tokenizer(const ModelFiles *files, Qwen2Tokenizer **tokeni
 mcv_status ModelFiles_processor(const ModelFiles *files, MiniCPMVProcessor *processor);
 mcv_status ModelFiles_weights(const ModelFiles *files, mcv_weights **weights);
 
+/* Appends the model's chat template, nothing where it has none. */
+mcv_status ModelFiles_chat_template(const ModelFiles *files, mcv_buffer *text);
 /* Whether the model asks for the chat template that is known here, or for none. */
 mcv_status ModelFiles_check_chat_template(const ModelFiles *files);
 

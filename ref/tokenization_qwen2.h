@@ -4,7 +4,7 @@
 #define MCV_REF_TOKENIZATION_QWEN2_H
 
 #include "core/buffer.h"
-#include "formats/gguf.h"
+#include "formats/gguf_writer.h"
 #include "ref/token_ids.h"
 
 typedef struct Qwen2Tokenizer Qwen2Tokenizer;
@@ -18,6 +18,9 @@ mcv_status Qwen2Tokenizer_from_pretrained(Qwen2Tokenizer **tokenizer, const char
  * MCV_UNSUPPORTED: another kind of tokenizer. */
 mcv_status Qwen2Tokenizer_from_gguf(Qwen2Tokenizer **tokenizer, const mcv_gguf *file);
 void Qwen2Tokenizer_free(Qwen2Tokenizer *tokenizer);
+
+/* Adds the tokenizer to the metadata of a GGUF file, whose model has vocab_size rows of embeddings. */
+mcv_status Qwen2Tokenizer_to_gguf(const Qwen2Tokenizer *tokenizer, int vocab_size, mcv_gguf_writer *writer);
 
 /* Appends the ids of `size` bytes of text. HF: tokenizer.encode(text). Text that is no valid UTF-8: MCV_BAD_INPUT with
  * the byte offset. */

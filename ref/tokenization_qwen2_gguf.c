@@ -9,9 +9,6 @@
 #include "core/arena.h"
 #include "ref/tokenization_qwen2_internal.h"
 
-/* The format's kinds of tokens. */
-enum { NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, UNUSED = 5 };
-
 typedef struct Metadata {
     const mcv_gguf *file;
     mcv_gguf_string *tokens; /* [num_tokens] */
@@ -52,7 +49,7 @@ static mcv_status read_metadata(const mcv_gguf *file, mcv_arena *arena, Metadata
 /* Added tokens are in the vocabulary too, so that they keep their ids; no merge makes one. */
 static mcv_status add_tokens(BPE *model, const Metadata *metadata) {
     for (size_t i = 0; i < metadata->num_tokens; i++)
-        if (metadata->kinds[i] != UNUSED)
+        if (metadata->kinds[i] != TOKEN_UNUSED)
             MCV_TRY(BPE_add_token(model, (int64_t)i, metadata->tokens[i].data, metadata->tokens[i].size));
     return BPE_find_byte_ids(model);
 }
@@ -90,7 +87,7 @@ static bool only_looks_special(const mcv_gguf_string *token) {
 static mcv_status add_added_token(Qwen2Tokenizer *tokenizer, const Metadata *metadata, size_t id) {
     const mcv_gguf_string *text = &metadata->tokens[id];
     const char *content = BPE_id_to_token(&tokenizer->model, (int64_t)id); /* with a 0 byte behind it */
-    bool is_user_defined = metadata->kinds[id] == USER_DEFINED;
+    bool is_user_defined = metadata->kinds[id] == TOKEN_USER_DEFINED;
     if (text->size == 0)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: %s: token %zu: expected the content of a token, found nothing",
                         mcv_gguf_path(metadata->file), TOKENS, id);
@@ -104,9 +101,9 @@ static mcv_status add_added_token(Qwen2Tokenizer *tokenizer, const Metadata *met
 static mcv_status add_added_tokens(Qwen2Tokenizer *tokenizer, const Metadata *metadata) {
     for (size_t i = 0; i < metadata->num_tokens; i++) {
         int64_t kind = metadata->kinds[i];
-        if (kind == UNKNOWN || kind == CONTROL || kind == USER_DEFINED)
+        if (kind == TOKEN_UNKNOWN || kind == TOKEN_CONTROL || kind == TOKEN_USER_DEFINED)
             MCV_TRY(add_added_token(tokenizer, metadata, i));
-        else if (kind != NORMAL && kind != UNUSED)
+        else if (kind != TOKEN_NORMAL && kind != TOKEN_UNUSED)
             return MCV_FAIL(MCV_BAD_INPUT, "%s: %s: token %zu: a kind of token from 1 to 5 expected, found %lld",
                             mcv_gguf_path(metadata->file), KINDS, i, (long long)kind);
     }

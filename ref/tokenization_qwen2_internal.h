@@ -1,11 +1,14 @@
 /* What a tokenizer holds; for tokenization_qwen2.c, which uses it, and tokenization_qwen2_load.c and
- * tokenization_qwen2_gguf.c, which fill it. */
+ * tokenization_qwen2_gguf.c, which fill it, and tokenization_qwen2_export.c. */
 #ifndef MCV_REF_TOKENIZATION_QWEN2_INTERNAL_H
 #define MCV_REF_TOKENIZATION_QWEN2_INTERNAL_H
 
 #include "ref/added_vocabulary.h"
 #include "ref/bpe.h"
 #include "ref/tokenization_qwen2.h"
+
+/* The kinds of tokens in GGUF files. */
+enum { TOKEN_NORMAL = 1, TOKEN_UNKNOWN = 2, TOKEN_CONTROL = 3, TOKEN_USER_DEFINED = 4, TOKEN_UNUSED = 5 };
 
 /* What an id adds to decoded text. */
 typedef struct DecodedToken {
