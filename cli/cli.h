@@ -96,6 +96,7 @@ extern const mcv_command mcv_inspect_command;
 extern const mcv_command mcv_kernels_command;
 extern const mcv_command mcv_logits_command;
 extern const mcv_command mcv_preprocess_command;
+extern const mcv_command mcv_quantize_command;
 extern const mcv_command mcv_verify_command;
 extern const mcv_command mcv_tokenize_command;
 extern const mcv_command mcv_synth_command;

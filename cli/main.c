@@ -21,6 +21,7 @@ static const mcv_command *const COMMANDS[] = {
     &mcv_detokenize_command,
     &mcv_preprocess_command,
     &mcv_eval_command,
+    &mcv_quantize_command,
     &mcv_synth_command,
     &mcv_kernels_command,
     NULL,

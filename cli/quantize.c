@@ -1,0 +1,134 @@
+/* minicpmv quantize: a model as a pair of GGUF files. */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/json_output.h"
+#include "cli/model_options.h"
+#include "core/log.h"
+#include "ref/gguf_write.h"
+
+typedef struct quantization {
+    GgufJob job;
+    mcv_importance *importance;
+    json_t *tensors; /* with --json; NULL without */
+    double bytes, weights;
+} quantization;
+
+static mcv_status take_tensor(void *context, const WrittenTensor *tensor) {
+    quantization *self = context;
+    mcv_tensor shape = {.rank = tensor->rank};
+    double count = 1;
+    char text[128];
+    for (int i = 0; i < tensor->rank; i++) {
+        shape.shape[i] = tensor->shape[i];
+        count *= (double)tensor->shape[i];
+    }
+    self->bytes += (double)tensor->bytes;
+    self->weights += count;
+    if (self->tensors) {
+        mcv_json_append(&self->tensors, json_pack("{s:s, s:s, s:o, s:I, s:f}", "name", tensor->name, "type",
+                                                  mcv_weight_type_name(tensor->type), "shape", mcv_json_shape(&shape),
+                                                  "bytes", (json_int_t)tensor->bytes, "error", tensor->error));
+        return MCV_OK;
+    }
+    mcv_log_progress_end();
+    printf("%-32s %-7s %-18s %10.3e\n", tensor->name, mcv_weight_type_name(tensor->type),
+           mcv_tensor_shape_text(&shape, text, sizeof text), tensor->error);
+    return MCV_OK;
+}
+
+static void print_total(const quantization *self, const char *path) {
+    if (!self->tensors)
+        printf("%s: %.3f bits a weight\n", path, 8 * self->bytes / self->weights);
+}
+
+static mcv_status write_language(quantization *self, const mcv_arguments *arguments, const char *path) {
+    const char *name;
+    MCV_TRY(mcv_option_required(arguments, "type", &name));
+    const mcv_mix *mix = mcv_mix_find(name);
+    if (!mix)
+        return MCV_FAIL(MCV_USAGE, "--type %s: no such type; 'minicpmv quantize --help' lists them", name);
+    MCV_TRY(gguf_write_language(&self->job, mix, path));
+    print_total(self, path);
+    return MCV_OK;
+}
+
+static mcv_status write_vision(quantization *self, const mcv_arguments *arguments, const char *path) {
+    const char *name = mcv_option_value(arguments, "vision-type");
+    mcv_weight_type type = MCV_WEIGHT_F16;
+    if (name && !mcv_weight_type_from_name(name, &type))
+        return MCV_FAIL(MCV_USAGE, "--vision-type %s: no such type", name);
+    self->bytes = self->weights = 0;
+    self->job.importance = NULL; /* which knows the language model alone */
+    MCV_TRY(gguf_write_vision(&self->job, type, path));
+    print_total(self, path);
+    return MCV_OK;
+}
+
+static mcv_status check_options(const mcv_arguments *arguments, const char *language, const char *vision) {
+    if (!language && !vision)
+        return MCV_FAIL(MCV_USAGE, "--output or --vision-output is needed");
+    if (!language && (mcv_option_count(arguments, "type") || mcv_option_count(arguments, "imatrix")))
+        return MCV_FAIL(MCV_USAGE, "--type and --imatrix go with --output");
+    if (!vision && mcv_option_count(arguments, "vision-type"))
+        return MCV_FAIL(MCV_USAGE, "--vision-type goes with --vision-output");
+    return MCV_OK;
+}
+
+static mcv_status quantize(quantization *self, const mcv_arguments *arguments) {
+    const char *language = mcv_option_value(arguments, "output");
+    const char *vision = mcv_option_value(arguments, "vision-output");
+    const char *imatrix = mcv_option_value(arguments, "imatrix");
+    MCV_TRY(check_options(arguments, language, vision));
+    MCV_TRY(mcv_model_options_require(arguments, &self->job.files));
+    MCV_TRY(mcv_pool_create(&self->job.pool, arguments->threads));
+    if (imatrix)
+        MCV_TRY(mcv_importance_open(imatrix, &self->importance));
+    self->job.importance = self->importance;
+    if (language)
+        MCV_TRY(write_language(self, arguments, language));
+    if (vision)
+        MCV_TRY(write_vision(self, arguments, vision));
+    if (!self->tensors)
+        return MCV_OK;
+    json_t *tensors = self->tensors;
+    self->tensors = NULL;
+    return mcv_json_print(json_pack("{s:o}", "tensors", tensors));
+}
+
+static mcv_status run(const mcv_arguments *arguments) {
+    quantization self = {.tensors = arguments->json ? json_array() : NULL};
+    self.job.written = take_tensor;
+    self.job.context = &self;
+    mcv_status status = quantize(&self, arguments);
+    mcv_importance_close(self.importance);
+    mcv_pool_free(self.job.pool);
+    json_decref(self.tensors);
+    return status;
+}
+
+static const mcv_option OPTIONS[] = {
+    MCV_MODEL_OPTION,
+    MCV_MODEL_FILE_OPTIONS,
+    {'o', "output", "FILE", "write the language model as a GGUF file"},
+    {0, "type", "TYPE", "how its weights are stored: Q4_K_M, Q8_0, F16, ..."},
+    {0, "imatrix", "FILE", "importance weights of a calibration run, a GGUF file"},
+    {0, "vision-output", "FILE", "write the vision encoder and the resampler as a GGUF file"},
+    {0, "vision-type", "TYPE", "how its matrices are stored (default F16)"},
+    {0},
+};
+
+const mcv_command mcv_quantize_command = {
+    .name = "quantize",
+    .summary = "a model as a pair of GGUF files, quantized or not",
+    .operands = "",
+    .min_operands = 0,
+    .max_operands = 0,
+    .details =
+        "Types: F32 F16 BF16 Q8_0 Q6_K Q5_K_M Q5_K_S Q5_1 Q5_0 Q4_K_M Q4_K_S Q4_1 Q4_0 IQ4_NL IQ4_XS Q3_K_L Q3_K_M\n"
+        "Q3_K_S Q2_K Q2_K_S. The K mixes store some tensors finer than others. Prints each tensor with its type and\n"
+        "error, norm(written - original) / norm(original). A file is written aside and renamed when it is complete.\n",
+    .options = OPTIONS,
+    .run = run,
+};
