@@ -17,7 +17,8 @@ enum {
     PANELS = 32,
     ROW = MCV_K_BLOCK + MCV_LANES, /* floats from a row of a block to the next */
     COPY_BLOCKS = 2 * ROWS,        /* rows times blocks of k that are copied at a time */
-    AHEAD = 4096                   /* bytes of prefetching */
+    FAR = 4096,
+    NEAR = 1024 /* bytes of prefetching, from memory and from the second cache */
 };
 _Static_assert((ROWS * PANELS * MCV_LANES + COPY_BLOCKS * ROW) * sizeof(float) <= MCV_SCRATCH_BYTES, "scratch");
 
@@ -39,8 +40,7 @@ MCV_INLINE void add_block(const WEIGHT *const w[], const float *x, size_t length
         mcv_floats weight[MCV_TILE_PANELS][STEP];
         MCV_EACH_PANEL({
             LOAD_WEIGHTS(weight[p], w[p] + k * MCV_LANES);
-            if (rows <= TILE_ROWS / 2)
-                __builtin_prefetch((const char *)(w[p] + k * MCV_LANES) + AHEAD);
+            __builtin_prefetch((const char *)(w[p] + k * MCV_LANES) + (rows <= TILE_ROWS / 2 ? FAR : NEAR));
         })
         MCV_EACH_ROW({
             mcv_floats first = mcv_floats_set(x[r * ROW + k]);

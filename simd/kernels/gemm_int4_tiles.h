@@ -44,7 +44,7 @@ MCV_INLINE void add_chunk(mcv_ints dot[][MCV_TILE_PANELS], const int rows, const
         MCV_EACH_PANEL({
             mcv_ints both = mcv_ints_load(w[p] + step * 64);
             if (rows <= TILE_ROWS / 2)
-                _mm_prefetch((const char *)w[p] + step * 64 + AHEAD, _MM_HINT_T0);
+                __builtin_prefetch((const char *)w[p] + step * 64 + AHEAD);
             low[p] = mcv_ints_and(both, mcv_ints_set(0x0f0f0f0f));
             high[p] = mcv_ints_and(mcv_ints_shift_right(both, 4), mcv_ints_set(0x0f0f0f0f));
         })

@@ -72,6 +72,15 @@ MCV_INLINE mcv_floats mcv_floats_from_bits(mcv_ints a) {
 MCV_INLINE mcv_ints mcv_ints_add(mcv_ints a, mcv_ints b) {
     return _mm512_add_epi32(a, b);
 }
+MCV_INLINE mcv_ints mcv_ints_multiply(mcv_ints a, mcv_ints b) {
+    return _mm512_mullo_epi32(a, b);
+}
+MCV_INLINE mcv_ints mcv_shorts_shift_left(mcv_ints a, int bits) {
+    return _mm512_slli_epi16(a, (unsigned)bits);
+}
+MCV_INLINE mcv_ints mcv_shorts_shift_right(mcv_ints a, int bits) {
+    return _mm512_srai_epi16(a, (unsigned)bits);
+}
 MCV_INLINE mcv_ints mcv_shorts_add(mcv_ints a, mcv_ints b) {
     return _mm512_add_epi16(a, b);
 }
@@ -143,6 +152,15 @@ MCV_INLINE mcv_floats mcv_floats_from_bits(mcv_ints a) {
 }
 MCV_INLINE mcv_ints mcv_ints_add(mcv_ints a, mcv_ints b) {
     return (mcv_ints){_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+}
+MCV_INLINE mcv_ints mcv_ints_multiply(mcv_ints a, mcv_ints b) {
+    return (mcv_ints){_mm256_mullo_epi32(a.low, b.low), _mm256_mullo_epi32(a.high, b.high)};
+}
+MCV_INLINE mcv_ints mcv_shorts_shift_left(mcv_ints a, int bits) {
+    return (mcv_ints){_mm256_slli_epi16(a.low, bits), _mm256_slli_epi16(a.high, bits)};
+}
+MCV_INLINE mcv_ints mcv_shorts_shift_right(mcv_ints a, int bits) {
+    return (mcv_ints){_mm256_srai_epi16(a.low, bits), _mm256_srai_epi16(a.high, bits)};
 }
 MCV_INLINE mcv_ints mcv_shorts_add(mcv_ints a, mcv_ints b) {
     return (mcv_ints){_mm256_add_epi16(a.low, b.low), _mm256_add_epi16(a.high, b.high)};
