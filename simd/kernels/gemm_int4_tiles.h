@@ -24,7 +24,7 @@ typedef struct Panel {
 #if defined(__AVX512VNNI__)
 #define FIRST_SUM(dot) (dot)
 #define LAST_SUM(dot, sum) (sum)
-#define ADD_PRODUCTS(sum, w, q) _mm512_dpbusd_epi32(sum, w, q)
+#define ADD_PRODUCTS(sum, w, q) mcv_ints_add_dot(sum, w, q)
 #else
 #define FIRST_SUM(dot) mcv_ints_set(0)
 #define LAST_SUM(dot, sum) mcv_ints_add(dot, mcv_shorts_dot(sum, mcv_ints_set(0x00010001)))

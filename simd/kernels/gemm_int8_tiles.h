@@ -35,7 +35,7 @@ MCV_INLINE void add_products(mcv_ints dot[][MCV_TILE_PANELS], const int8_t *cons
 #if defined(__AVX512VNNI__)
     MCV_EACH_ROW({
         mcv_ints four = mcv_ints_broadcast(x + r * CELL);
-        MCV_EACH_PANEL(dot[r][p] = _mm512_dpbusd_epi32(dot[r][p], four, weight[p]);)
+        MCV_EACH_PANEL(dot[r][p] = mcv_ints_add_dot(dot[r][p], four, weight[p]);)
     })
 #else
     mcv_ints even[MCV_TILE_PANELS], odd[MCV_TILE_PANELS];

@@ -1,0 +1,60 @@
+/* product_lanes.h with AVX-512 F and BW. */
+#ifndef MCV_SIMD_KERNELS_PRODUCT_LANES_AVX512_H
+#define MCV_SIMD_KERNELS_PRODUCT_LANES_AVX512_H
+
+#include "simd/kernels/lanes.h"
+
+#if defined(__AVX512F__)
+
+typedef int32_t mcv_ints __attribute__((vector_size(64)));
+
+/* mcv_NAME(a, b) by its instruction, and mcv_NAME(a, bits) of shifts. */
+#define MCV_BINARY(name, instruction)                                                                                  \
+    MCV_INLINE mcv_ints mcv_##name(mcv_ints a, mcv_ints b) {                                                           \
+        return (mcv_ints)instruction((__m512i)a, (__m512i)b);                                                          \
+    }
+#define MCV_SHIFT(name, instruction)                                                                                   \
+    MCV_INLINE mcv_ints mcv_##name(mcv_ints a, int bits) {                                                             \
+        return (mcv_ints)instruction((__m512i)a, (unsigned)bits);                                                      \
+    }
+MCV_BINARY(ints_and, _mm512_and_si512)
+MCV_BINARY(ints_add, _mm512_add_epi32)
+MCV_BINARY(ints_multiply, _mm512_mullo_epi32)
+MCV_BINARY(shorts_add, _mm512_add_epi16)
+MCV_BINARY(shorts_dot, _mm512_madd_epi16)
+MCV_BINARY(bytes_dot, _mm512_maddubs_epi16) /* unsigned with signed */
+MCV_SHIFT(ints_shift_left, _mm512_slli_epi32)
+MCV_SHIFT(ints_shift_right, _mm512_srli_epi32)
+MCV_SHIFT(shorts_shift_left, _mm512_slli_epi16)
+MCV_SHIFT(shorts_shift_right, _mm512_srai_epi16)
+#undef MCV_BINARY
+#undef MCV_SHIFT
+
+#if defined(__AVX512VNNI__)
+/* sum + the products of four unsigned with four signed bytes. */
+MCV_INLINE mcv_ints mcv_ints_add_dot(mcv_ints sum, mcv_ints unsigned_bytes, mcv_ints signed_bytes) {
+    return (mcv_ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)unsigned_bytes, (__m512i)signed_bytes);
+}
+#endif
+
+MCV_INLINE mcv_ints mcv_ints_load(const void *p) {
+    return (mcv_ints)_mm512_loadu_si512(p);
+}
+MCV_INLINE mcv_ints mcv_ints_load_u8(const uint8_t *p) {
+    return (mcv_ints)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+}
+MCV_INLINE mcv_ints mcv_ints_set(int32_t a) {
+    return (mcv_ints)_mm512_set1_epi32(a);
+}
+MCV_INLINE mcv_floats mcv_floats_load_f16(const uint16_t *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+MCV_INLINE mcv_floats mcv_floats_from_ints(mcv_ints a) {
+    return _mm512_cvtepi32_ps((__m512i)a);
+}
+MCV_INLINE mcv_floats mcv_floats_from_bits(mcv_ints a) {
+    return (mcv_floats)a;
+}
+
+#endif
+#endif
