@@ -25,6 +25,7 @@ typedef struct mcv_ints {
 MCV_BINARY(ints_and, _mm256_and_si256)
 MCV_BINARY(ints_add, _mm256_add_epi32)
 MCV_BINARY(ints_multiply, _mm256_mullo_epi32)
+MCV_BINARY(ints_larger, _mm256_max_epi32)
 MCV_BINARY(shorts_add, _mm256_add_epi16)
 MCV_BINARY(shorts_dot, _mm256_madd_epi16)
 MCV_BINARY(bytes_dot, _mm256_maddubs_epi16) /* unsigned with signed */
@@ -55,6 +56,36 @@ MCV_INLINE mcv_floats mcv_floats_from_ints(mcv_ints a) {
 }
 MCV_INLINE mcv_floats mcv_floats_from_bits(mcv_ints a) {
     return (mcv_floats){(__m256)a.low, (__m256)a.high};
+}
+MCV_INLINE mcv_ints mcv_ints_from_bits(mcv_floats a) {
+    return (mcv_ints){(mcv_half_ints)a.low, (mcv_half_ints)a.high};
+}
+/* To the nearest integer, ties to even. */
+MCV_INLINE mcv_ints mcv_ints_round(mcv_floats a) {
+    return (mcv_ints){(mcv_half_ints)_mm256_cvtps_epi32(a.low), (mcv_half_ints)_mm256_cvtps_epi32(a.high)};
+}
+/* The first `count` as bytes, which they fit. */
+MCV_INLINE void mcv_ints_store_bytes(int8_t *p, mcv_ints a, size_t count) {
+    __m256i shorts = _mm256_permute4x64_epi64(_mm256_packs_epi32((__m256i)a.low, (__m256i)a.high), 0xd8);
+    __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(shorts), _mm256_extracti128_si256(shorts, 1));
+    if (count == MCV_LANES)
+        _mm_storeu_si128((__m128i *)p, bytes);
+    else
+        memcpy(p, &bytes, count);
+}
+MCV_INLINE int32_t mcv_ints_largest(mcv_ints a) {
+    int32_t lane[MCV_LANES], largest = INT32_MIN;
+    memcpy(lane, &a, sizeof lane);
+    for (int i = 0; i < MCV_LANES; i++)
+        largest = lane[i] > largest ? lane[i] : largest;
+    return largest;
+}
+MCV_INLINE int32_t mcv_ints_sum(mcv_ints a) {
+    int32_t lane[MCV_LANES], sum = 0;
+    memcpy(lane, &a, sizeof lane);
+    for (int i = 0; i < MCV_LANES; i++)
+        sum += lane[i];
+    return sum;
 }
 
 #endif

@@ -20,6 +20,7 @@ typedef int32_t mcv_ints __attribute__((vector_size(64)));
 MCV_BINARY(ints_and, _mm512_and_si512)
 MCV_BINARY(ints_add, _mm512_add_epi32)
 MCV_BINARY(ints_multiply, _mm512_mullo_epi32)
+MCV_BINARY(ints_larger, _mm512_max_epi32)
 MCV_BINARY(shorts_add, _mm512_add_epi16)
 MCV_BINARY(shorts_dot, _mm512_madd_epi16)
 MCV_BINARY(bytes_dot, _mm512_maddubs_epi16) /* unsigned with signed */
@@ -54,6 +55,26 @@ MCV_INLINE mcv_floats mcv_floats_from_ints(mcv_ints a) {
 }
 MCV_INLINE mcv_floats mcv_floats_from_bits(mcv_ints a) {
     return (mcv_floats)a;
+}
+MCV_INLINE mcv_ints mcv_ints_from_bits(mcv_floats a) {
+    return (mcv_ints)a;
+}
+/* To the nearest integer, ties to even. */
+MCV_INLINE mcv_ints mcv_ints_round(mcv_floats a) {
+    return (mcv_ints)_mm512_cvtps_epi32(a);
+}
+/* The first `count` as bytes, which they fit. */
+MCV_INLINE void mcv_ints_store_bytes(int8_t *p, mcv_ints a, size_t count) {
+    if (count == MCV_LANES)
+        _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8((__m512i)a));
+    else
+        _mm512_mask_cvtepi32_storeu_epi8(p, mcv_mask_first(count), (__m512i)a);
+}
+MCV_INLINE int32_t mcv_ints_largest(mcv_ints a) {
+    return _mm512_reduce_max_epi32((__m512i)a);
+}
+MCV_INLINE int32_t mcv_ints_sum(mcv_ints a) {
+    return _mm512_reduce_add_epi32((__m512i)a);
 }
 
 #endif
