@@ -2,8 +2,9 @@
 
 RACE_SOURCES := $(sort $(wildcard tests/race_*.c))
 RACES := $(RACE_SOURCES:tests/%.c=$(BUILD)/tests/%)
+EMULATED_TEST := $(if $(filter x86_64,$(ARCHITECTURE)),$(BUILD)/tests/test_kernels_emulated)
 # ThreadSanitizer leaves no room for the memory that Criterion shares with its workers: there, plain programs only.
-CRITERION_TESTS := $(if $(filter tsan,$(MODE)),,$(TESTS))
+CRITERION_TESTS := $(if $(filter tsan,$(MODE)),,$(TESTS) $(EMULATED_TEST))
 CHECK_SCRIPTS := $(sort $(wildcard tests/check_*.sh))
 CLI_SCRIPTS := $(sort $(wildcard tests/cli_*.sh))
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
@@ -24,6 +25,25 @@ $(BUILD)/tests/tools/%: $(OBJ)/tests/tools/%.o $(LIBRARY)
 # What checks kernels: the comparison and one generator of arguments for each of them.
 KERNEL_CHECK := $(call objects,$(sort $(wildcard tests/kernels/*.c)))
 $(BUILD)/tests/test_kernels $(BUILD)/tests/test_kernel_harness $(BUILD)/tests/tools/check_kernels: $(KERNEL_CHECK)
+
+# Kernels for AVX-512 and AMX on CPUs that have AVX2: the same sources with other intrinsics. The objects come before the
+# library that has the real ones.
+EMULATED_FOLDERS := avx512 avx512vnni avx512bf16 amx
+EMULATED_KERNELS := $(sort $(wildcard $(EMULATED_FOLDERS:%=simd/kernels/%/*.c)))
+EMULATED_OBJECTS := $(EMULATED_KERNELS:%.c=$(OBJ)/emulated/%.o) $(OBJ)/tests/emulated/emulated_cpu.o
+
+$(OBJ)/emulated/simd/kernels/%.o: simd/kernels/%.c Makefile tests/tests.mk
+	@mkdir -p $(@D)
+	$(call shown,CC  )$(CC) $(CPPFLAGS) $(CFLAGS) $(TARGET_FLAGS_avx2) -Wno-psabi -DEMULATED_$(firstword $(subst /, ,$*)) \
+	    -include tests/emulated/emulated_avx512.h -c -o $@ $<
+
+$(BUILD)/tests/test_kernels_emulated: $(OBJ)/tests/test_kernels.o $(KERNEL_CHECK) $(EMULATED_OBJECTS) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $(LINKED) -lcriterion $(LDLIBS)
+
+$(BUILD)/emulated/minicpmv: $(call objects,cli/main.c) $(EMULATED_OBJECTS) $(CLI_LIBRARY) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $(LINKED) $(LDLIBS)
 
 $(BUILD)/tests/race_%: $(OBJ)/tests/race_%.o $(LIBRARY)
 	@mkdir -p $(@D)
