@@ -50,7 +50,7 @@ mcv_logits_measures mcv_logits_measure(const float *ours, const float *reference
     int common = 0;
     mcv_logits_measures m = {.equal = memcmp(ours, reference, size * sizeof *ours) == 0, .finite = true};
     for (size_t i = 0; i < size; i++) {
-        m.finite &= isfinite(ours[i]) != 0;
+        m.finite &= isfinite(ours[i]) && isfinite(reference[i]);
         m.max_abs = fmax(m.max_abs, fabs((double)ours[i] - (double)reference[i]));
     }
     mcv_logits_top(ours, size, k, our_top);

@@ -17,7 +17,7 @@ double mcv_logits_log_probability(const float *logits, size_t size, int32_t id);
 double mcv_logits_kl(const float *ours, const float *reference, size_t size);
 
 typedef struct mcv_logits_measures {
-    bool equal, finite;   /* all bits the same; all of ours finite */
+    bool equal, finite;   /* all bits the same; all of both finite */
     double max_abs, kl;   /* the largest |ours - reference|; see mcv_logits_kl */
     double top_k_overlap; /* the share of the reference's k best that is among our k best */
     int32_t ours_best, reference_best;

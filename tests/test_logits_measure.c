@@ -37,4 +37,5 @@ Test(logits_measure, measures) {
     cr_expect(m.equal && m.max_abs == 0 && m.kl == 0 && m.top_k_overlap == 1);
     const float bad[4] = {1, NAN, 2, 3};
     cr_expect_not(mcv_logits_measure(bad, reference, 4, 3).finite);
+    cr_expect_not(mcv_logits_measure(reference, bad, 4, 3).finite);
 }
