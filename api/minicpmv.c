@@ -146,6 +146,68 @@ mcv_status mcv_logits(mcv_model *model, const mcv_conversation *conversations, i
     return status;
 }
 
+/* ids[index], [index + 1], ... behind what has been run, whose logits are the prefill's. */
+static mcv_status score_ids(Prefill *prefill, const int32_t *ids, size_t index, size_t count, mcv_score_fn see,
+                            void *context) {
+    const GenerationModel *decoder = &prefill->decoder;
+    MCV_TRY(prefill->reset(decoder->context));
+    for (; index < count; index++) {
+        MCV_TRY(see(context, index, prefill->logits, decoder->vocab_size));
+        if (index + 1 < count)
+            MCV_TRY(decoder->step(decoder->context, &ids[index], 1, prefill->logits));
+    }
+    return MCV_OK;
+}
+
+/* A prompt of one id. */
+static mcv_status prefill_id(const MiniCPMV *model, int32_t id, Prefill *prefill) {
+    uint8_t mask = 1;
+    int padding = 0, num_bounds = 0;
+    ImageFeatures images = {0};
+    int32_t(*no_bounds)[2] = NULL;
+    MiniCPMVBatchFeature features = {.batch_size = 1,
+                                     .length = 1,
+                                     .input_ids = &id,
+                                     .attention_mask = &mask,
+                                     .padding = &padding,
+                                     .num_bounds = &num_bounds,
+                                     .image_bound = &no_bounds,
+                                     .images = &images};
+    return MiniCPMV_prefill(model, &features, &(mcv_observer){0}, prefill);
+}
+
+static mcv_status prefill_conversation(const MiniCPMV *model, const mcv_conversation *conversation,
+                                       const mcv_prompt_options *prompt_options, Prefill *prefill) {
+    mcv_arena arena = {0};
+    PreparedBatch batch;
+    mcv_status status = MiniCPMV_prepare(model, &arena, conversation, 1, prompt_options, &batch);
+    if (status == MCV_OK)
+        status = MiniCPMV_prefill(model, &batch.features, &(mcv_observer){0}, prefill);
+    PreparedBatch_free(&batch);
+    mcv_arena_free(&arena);
+    return status;
+}
+
+mcv_status mcv_score(mcv_model *model, const mcv_conversation *conversation, const mcv_prompt_options *prompt_options,
+                     const int32_t *ids, size_t count, mcv_score_fn see, void *context) {
+    mcv_prompt_options defaults = mcv_prompt_options_default();
+    Prefill prefill;
+    for (size_t i = 0; i < count; i++)
+        if (ids[i] < 0 || ids[i] >= model->reference->llm.vocab_size)
+            return MCV_FAIL(MCV_USAGE, "id %d is not below %d, the size of the vocabulary", (int)ids[i],
+                            model->reference->llm.vocab_size);
+    if (count == 0)
+        return MCV_OK;
+    if (conversation)
+        MCV_TRY(prefill_conversation(model->reference, conversation, prompt_options ? prompt_options : &defaults,
+                                     &prefill));
+    else
+        MCV_TRY(prefill_id(model->reference, ids[0], &prefill));
+    mcv_status status = score_ids(&prefill, ids, conversation ? 0 : 1, count, see, context);
+    Prefill_free(&prefill);
+    return status;
+}
+
 mcv_status mcv_tokenize(const mcv_model *model, const char *text, size_t size, int32_t **ids, size_t *count) {
     TokenIds list = {0};
     *ids = NULL;

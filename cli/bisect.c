@@ -274,7 +274,7 @@ static mcv_status read_question(const mcv_arguments *arguments, mcv_golden_case 
 static mcv_status read_limits(const mcv_arguments *arguments, bisection *self) {
     double limit = (double)NAN;
     MCV_TRY(mcv_option_double(arguments, "limit", 0, (double)INFINITY, &limit));
-    MCV_TRY(mcv_tolerances_open(arguments, &self->tolerances));
+    MCV_TRY(mcv_tolerances_open(arguments, "ref", &self->tolerances));
     if (!isnan(limit))
         mcv_tolerances_set_rel_l2(self->tolerances, limit);
     return MCV_OK;

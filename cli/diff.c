@@ -67,7 +67,7 @@ static mcv_status open_all(const mcv_arguments *arguments, comparison_of_dumps *
     MCV_TRY(mcv_option_double(arguments, "limit", 0, (double)INFINITY, &limit));
     MCV_TRY(mcv_report_open(&self->report, arguments));
     MCV_TRY(mcv_selection_open(&self->selection, arguments));
-    MCV_TRY(mcv_tolerances_open(arguments, &self->tolerances));
+    MCV_TRY(mcv_tolerances_open(arguments, "ref", &self->tolerances));
     if (!isnan(limit))
         mcv_tolerances_set_rel_l2(self->tolerances, limit);
     if (names)

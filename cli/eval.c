@@ -1,247 +1,283 @@
-/* minicpmv eval: the share of right answers in a task file, by ability. */
+/* minicpmv eval: the share of right answers in a task file; perplexity of a text or of answers, and KL divergence from
+ * another run. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/engine_options.h"
+#include "cli/eval_items.h"
 #include "cli/json_output.h"
 #include "cli/model_options.h"
+#include "cli/tolerances.h"
 #include "core/file.h"
-#include "core/log.h"
-#include "formats/golden_case.h"
-#include "formats/json.h"
+#include "formats/hash.h"
 
-/* HF ends an answer at <|im_end|>; this ends one that never comes to it. */
-enum { MAX_NEW_TOKENS = 64 };
-
-static const size_t TASK_LIMIT = (size_t)1 << 30;
-
-typedef struct score {
-    char *ability;
-    int items, right;
-} score;
+static const size_t INPUT_LIMIT = (size_t)1 << 30;
 
 typedef struct evaluation {
-    mcv_model *model;
-    const char *file; /* the task's path */
-    char *folder;     /* the one it is in */
-    int max_slice_nums;
-    FILE *answers; /* NULL: not asked for */
-    score *scores; /* [num_scores], in the order in which abilities came */
-    size_t num_scores, score_capacity;
+    const mcv_arguments *arguments;
+    const char *task, *text; /* one of the two */
+    bool likelihood;         /* probabilities, not answers */
+    double max_kl;           /* INFINITY: any */
+    mcv_buffer input;
+    char *folder;
+    mcv_eval_items items;
+    mcv_eval_results results;
+    mcv_tolerances *tolerances;
 } evaluation;
 
-/* ---- Items -------------------------------------------------------------------------------------------------- */
+/* ---- Right answers ------------------------------------------------------------------------------------------------
+ */
 
-static mcv_status count_item(evaluation *self, const char *ability, bool right) {
-    size_t i = 0;
-    while (i < self->num_scores && strcmp(self->scores[i].ability, ability) != 0)
-        i++;
-    if (i == self->num_scores) {
-        MCV_TRY(MCV_GROW(&self->scores, &self->score_capacity, i + 1));
-        self->scores[i] = (score){0};
-        MCV_TRY(mcv_strdup(&self->scores[i].ability, ability));
-        self->num_scores++;
+static json_t *describe_share(size_t items, size_t right) {
+    return json_pack("{s:I, s:f}", "items", (json_int_t)items, "accuracy", (double)right / (double)items);
+}
+
+static bool is_of(const json_t *result, const char *ability) {
+    return !ability || strcmp(json_string_value(json_object_get(result, "ability")), ability) == 0;
+}
+
+/* The share of right answers among those that test an ability; NULL: among all. */
+static json_t *sum_answers(const json_t *results, const char *ability) {
+    size_t items = 0, right = 0;
+    for (size_t i = 0; i < json_array_size(results); i++) {
+        const json_t *result = json_array_get(results, i);
+        items += is_of(result, ability);
+        right += is_of(result, ability) && json_is_true(json_object_get(result, "right"));
     }
-    self->scores[i].items++;
-    self->scores[i].right += right;
-    return MCV_OK;
+    return describe_share(items, right);
 }
 
-/* What follows the chain of thought, without white space around it. */
-static bool is_right(const char *answer, const char *wanted) {
-    static const char SPACE[] = " \t\r\n", END[] = "</think>";
-    for (const char *end; (end = strstr(answer, END));)
-        answer = end + strlen(END);
-    answer += strspn(answer, SPACE);
-    size_t size = strlen(answer);
-    while (size > 0 && strchr(SPACE, answer[size - 1]))
-        size--;
-    return size == strlen(wanted) && memcmp(answer, wanted, size) == 0;
-}
-
-/* A JSON string in a line of its own. */
-static mcv_status write_answer(FILE *stream, const char *answer) {
-    json_t *value = json_string(answer);
-    bool written = value && json_dumpf(value, stream, JSON_ENCODE_ANY) == 0 && fputc('\n', stream) != EOF;
-    json_decref(value);
-    return written ? MCV_OK : MCV_FAIL(MCV_BAD_INPUT, "the answers cannot be written: %s", strerror(errno));
-}
-
-static mcv_status answer_item(evaluation *self, const mcv_golden_case *item, int max_new_tokens, char **answer) {
-    mcv_prompt_options prompt_options = item->prompt_options;
-    mcv_generation_options generation_options =
-        mcv_generation_options_preset(self->model, 0, prompt_options.enable_thinking);
-    generation_options.num_beams = 1;
-    generation_options.repetition_penalty = 1;
-    generation_options.max_new_tokens = max_new_tokens;
-    if (self->max_slice_nums)
-        prompt_options.max_slice_nums = self->max_slice_nums;
-    return mcv_chat(self->model, item->conversations, 1, &prompt_options, &generation_options, NULL, answer);
-}
-
-static mcv_status judge_item(evaluation *self, const mcv_json *json, const mcv_golden_case *item) {
-    const char *ability = NULL, *wanted = NULL;
-    int max_new_tokens = MAX_NEW_TOKENS;
-    char *answer;
-    MCV_TRY(mcv_json_require(json, "ability"));
-    MCV_TRY(mcv_json_get_string(json, "ability", &ability));
-    MCV_TRY(mcv_json_require(json, "answer"));
-    MCV_TRY(mcv_json_get_string(json, "answer", &wanted));
-    MCV_TRY(mcv_json_get_int(json, "max_new_tokens", 1, 1 << 20, &max_new_tokens));
-    MCV_TRY(answer_item(self, item, max_new_tokens, &answer));
-    mcv_status status = count_item(self, ability, is_right(answer, wanted));
-    if (status == MCV_OK && self->answers)
-        status = write_answer(self->answers, answer);
-    mcv_free(answer);
-    return status;
-}
-
-static mcv_status take_line(evaluation *self, const char *text, size_t size, size_t number) {
-    mcv_json json = {0};
-    mcv_golden_case item = {0};
-    char name[512];
-    snprintf(name, sizeof name, "%s: line %zu", self->file, number);
-    MCV_TRY(mcv_json_parse(text, size, name, &json));
-    mcv_status status = mcv_golden_case_read_item(&json, self->folder, &item);
-    if (status == MCV_OK)
-        status = judge_item(self, &json, &item);
-    mcv_golden_case_free(&item);
-    mcv_json_free(&json);
-    return status;
-}
-
-static size_t count_lines(const mcv_buffer *text) {
-    size_t lines = 0;
-    for (size_t i = 0; i < text->size; i++)
-        lines += text->data[i] == '\n';
-    return lines;
-}
-
-static mcv_status take_lines(evaluation *self, const mcv_buffer *text) {
-    const char *line = mcv_buffer_text(text), *end = line + text->size;
-    size_t total = count_lines(text), number = 0;
-    while (line < end) {
-        const char *stop = memchr(line, '\n', (size_t)(end - line));
-        size_t size = (size_t)((stop ? stop : end) - line);
-        mcv_log_progress("answered", number++, total);
-        if (size > 0)
-            MCV_TRY(take_line(self, line, size, number));
-        line += size + (stop != NULL);
+/* {"items", "accuracy", "by_ability": {ABILITY: {"items", "accuracy"}}}, abilities in the order in which they came. */
+static json_t *sum_all_answers(const json_t *results) {
+    json_t *sum = sum_answers(results, NULL), *by_ability = json_object();
+    for (size_t i = 0; i < json_array_size(results); i++) {
+        const char *ability = json_string_value(json_object_get(json_array_get(results, i), "ability"));
+        if (!json_object_get(by_ability, ability))
+            mcv_json_set(&by_ability, ability, sum_answers(results, ability));
     }
-    mcv_log_progress_end();
-    return self->num_scores > 0 ? MCV_OK : MCV_FAIL(MCV_BAD_INPUT, "%s: expected items, found none", self->file);
-}
-
-/* ---- Results ------------------------------------------------------------------------------------------------ */
-
-static score sum_scores(const evaluation *self) {
-    score sum = {0};
-    for (size_t i = 0; i < self->num_scores; i++) {
-        sum.items += self->scores[i].items;
-        sum.right += self->scores[i].right;
-    }
+    mcv_json_set(&sum, "by_ability", by_ability);
     return sum;
 }
 
-static json_t *describe(const score *of) {
-    json_t *object = json_object();
-    mcv_json_set(&object, "items", json_integer(of->items));
-    mcv_json_set(&object, "accuracy", json_real((double)of->right / of->items));
-    return object;
+static void print_share(const char *name, const json_t *share) {
+    printf("%-16s %6lld %8.2f %%\n", name, (long long)json_integer_value(json_object_get(share, "items")),
+           100 * json_number_value(json_object_get(share, "accuracy")));
 }
 
-static mcv_status print_json(const evaluation *self) {
-    score sum = sum_scores(self);
-    json_t *object = describe(&sum), *by_ability = json_object();
-    for (size_t i = 0; i < self->num_scores; i++)
-        mcv_json_set(&by_ability, self->scores[i].ability, describe(&self->scores[i]));
-    mcv_json_set(&object, "by_ability", by_ability);
-    return mcv_json_print(object);
-}
-
-static void print_score(const char *name, const score *of) {
-    printf("%-16s %6d %8.2f %%\n", name, of->items, 100.0 * of->right / of->items);
-}
-
-static mcv_status print_table(const evaluation *self) {
-    score sum = sum_scores(self);
+static void print_answers(json_t *sum) {
+    const char *ability;
+    json_t *share;
     printf("%-16s %6s %10s\n", "ability", "items", "right");
-    for (size_t i = 0; i < self->num_scores; i++)
-        print_score(self->scores[i].ability, &self->scores[i]);
-    print_score("all", &sum);
-    return MCV_OK;
+    json_object_foreach(json_object_get(sum, "by_ability"), ability, share) {
+        print_share(ability, share);
+    }
+    print_share("all", sum);
 }
 
-/* ---- The command -------------------------------------------------------------------------------------------- */
+/* ---- Results ----------------------------------------------------------------------------------------------------- */
 
-static mcv_status evaluate(evaluation *self) {
-    mcv_buffer text = {0};
-    mcv_status status = mcv_file_read(self->file, TASK_LIMIT, &text);
-    if (status == MCV_OK)
-        status = take_lines(self, &text);
-    mcv_buffer_free(&text);
+static void print_likelihood(json_t *sum) {
+    const char *key;
+    json_t *value;
+    json_object_foreach(sum, key, value) {
+        if (json_is_integer(value))
+            printf("%-12s %lld\n", key, (long long)json_integer_value(value));
+        else
+            printf("%-12s %.6g\n", key, json_real_value(value));
+    }
+}
+
+static mcv_status check_kl(const evaluation *self, double kl) {
+    if (kl <= self->max_kl)
+        return MCV_OK;
+    return MCV_FAIL(MCV_DIFFERS, "KL divergence of %.6g a token, at most %.6g", kl, self->max_kl);
+}
+
+static mcv_status print_results(const evaluation *self) {
+    json_t *sum = NULL;
+    if (self->likelihood)
+        MCV_TRY(mcv_likelihood_sum(self->results.items, &sum));
+    else
+        sum = sum_all_answers(self->results.items);
+    double kl = json_number_value(json_object_get(sum, "kl"));
+    if (sum && !self->arguments->json) {
+        if (self->likelihood)
+            print_likelihood(sum);
+        else
+            print_answers(sum);
+        json_decref(sum);
+        return check_kl(self, kl);
+    }
+    MCV_TRY(mcv_json_print(sum));
+    return check_kl(self, kl);
+}
+
+/* ---- The command --------------------------------------------------------------------------------------------------
+ */
+
+static mcv_status run_items(const evaluation *self) {
+    if (self->text)
+        return mcv_eval_text_likelihood(&self->items, &self->input);
+    return self->likelihood ? mcv_eval_task_likelihood(&self->items, &self->input)
+                            : mcv_eval_answers(&self->items, &self->input);
+}
+
+static mcv_status check_options(evaluation *self) {
+    const mcv_arguments *arguments = self->arguments;
+    static const char *const OF_LIKELIHOOD[] = {"save", "check"};
+    self->task = mcv_option_value(arguments, "task");
+    self->text = mcv_option_value(arguments, "text");
+    self->likelihood = self->text || mcv_option_count(arguments, "likelihood") > 0;
+    if (!self->task == !self->text)
+        return MCV_FAIL(MCV_USAGE, "expected --task or --text");
+    for (int i = 0; i < 2 && !self->likelihood; i++)
+        if (mcv_option_count(arguments, OF_LIKELIHOOD[i]) > 0)
+            return MCV_FAIL(MCV_USAGE, "--%s goes with --text or --likelihood", OF_LIKELIHOOD[i]);
+    if (self->likelihood && mcv_option_count(arguments, "answers") > 0)
+        return MCV_FAIL(MCV_USAGE, "--answers goes with --task alone: nothing is answered here");
+    if (mcv_option_count(arguments, "resume") > 0 && mcv_option_count(arguments, "save") > 0)
+        return MCV_FAIL(MCV_USAGE, "--resume and --save exclude each other: what was scored before is not kept");
+    if (mcv_option_count(arguments, "max-kl") > 0 && mcv_option_count(arguments, "check") == 0)
+        return MCV_FAIL(MCV_USAGE, "--max-kl goes with --check");
+    self->max_kl = (double)INFINITY;
+    self->items.context = 256;
+    MCV_TRY(mcv_option_double(arguments, "max-kl", 0, (double)INFINITY, &self->max_kl));
+    MCV_TRY(mcv_option_int(arguments, "context", 2, 1 << 20, &self->items.context));
+    return mcv_option_int(arguments, "max-slice-nums", 1, 1 << 10, &self->items.max_slice_nums);
+}
+
+static mcv_status open_input(evaluation *self) {
+    self->items.file = self->task ? self->task : self->text;
+    MCV_TRY(mcv_path_folder(&self->folder, self->items.file));
+    self->items.folder = self->folder;
+    return mcv_file_read(self->items.file, INPUT_LIMIT, &self->input);
+}
+
+static const char *value_or(const mcv_arguments *arguments, const char *name, const char *otherwise) {
+    const char *value = mcv_option_value(arguments, name);
+    return value ? value : otherwise;
+}
+
+/* What results are of: those of anything else are not gone on with. */
+static json_t *describe_evaluation(const evaluation *self) {
+    static const char *const NAMES[] = {
+        "model",    "mmproj", "preprocessor-config", "engine",  "dtype", "llm-dtype", "vision-dtype", "resampler-dtype",
+        "kv-dtype", "group",  "max-slice-nums",      "context", "check"};
+    mcv_hash hash = mcv_hash_bytes(mcv_buffer_text(&self->input), self->input.size);
+    const char *kind = self->text ? "text" : self->likelihood ? "likelihood" : "answers";
+    json_t *about = json_pack("{s:s, s:s}", "eval", kind, "input", hash.xxh3_128);
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
+        if (mcv_option_count(self->arguments, NAMES[i]) > 0)
+            mcv_json_set(&about, NAMES[i], json_string(mcv_option_value(self->arguments, NAMES[i])));
+    return about;
+}
+
+static mcv_status open_results(evaluation *self) {
+    json_t *about = describe_evaluation(self);
+    mcv_status status = about
+                            ? mcv_eval_results_open(mcv_option_value(self->arguments, "resume"), about, &self->results)
+                            : MCV_FAIL_MEMORY(0);
+    json_decref(about);
+    self->items.results = &self->results;
     return status;
 }
 
-static mcv_status open_answers(evaluation *self, const char *path) {
-    self->answers = path ? fopen(path, "w") : NULL;
-    return path && !self->answers ? MCV_FAIL(MCV_BAD_INPUT, "%s: %s", path, strerror(errno)) : MCV_OK;
+static mcv_status open_answers(evaluation *self) {
+    const char *path = mcv_option_value(self->arguments, "answers");
+    self->items.answers = path ? fopen(path, "w") : NULL;
+    return path && !self->items.answers ? MCV_FAIL(MCV_BAD_INPUT, "%s: %s", path, strerror(errno)) : MCV_OK;
 }
 
-static mcv_status open_evaluation(evaluation *self, const mcv_arguments *arguments) {
+/* Files of logits, and the margin of a best token that may turn over. */
+static mcv_status open_logits(evaluation *self) {
+    const mcv_arguments *arguments = self->arguments;
+    const char *save = mcv_option_value(arguments, "save"), *check = mcv_option_value(arguments, "check");
+    const mcv_tolerance *limits;
+    mcv_logits_origin origin = {value_or(arguments, "engine", "fast"), value_or(arguments, "dtype", "f32"),
+                                mcv_option_value(arguments, "target")};
+    if (check) {
+        MCV_TRY(mcv_tolerances_open(arguments, "fast", &self->tolerances));
+        MCV_TRY(mcv_tolerances_find(self->tolerances, "logits", &limits));
+        self->items.likelihood.margin = limits->margin;
+        MCV_TRY(mcv_saved_logits_open(check, &self->items.likelihood.saved));
+    }
+    return save ? mcv_logits_writer_open(save, &origin, &self->items.likelihood.writer) : MCV_OK;
+}
+
+static mcv_status open_model(evaluation *self) {
     ModelFiles files;
     mcv_model_options options;
-    MCV_TRY(mcv_engine_options_read(arguments, MCV_ENGINE_FAST, &options));
-    MCV_TRY(mcv_model_options_require(arguments, &files));
+    MCV_TRY(mcv_engine_options_read(self->arguments, MCV_ENGINE_FAST, &options));
+    MCV_TRY(mcv_model_options_require(self->arguments, &files));
     options.mmproj = files.mmproj;
     options.preprocessor_config = files.preprocessor_config;
-    MCV_TRY(mcv_option_required(arguments, "task", &self->file));
-    MCV_TRY(mcv_option_int(arguments, "max-slice-nums", 1, 1 << 10, &self->max_slice_nums));
-    MCV_TRY(mcv_path_folder(&self->folder, self->file));
-    MCV_TRY(open_answers(self, mcv_option_value(arguments, "answers")));
-    return mcv_model_open(files.model, &options, &self->model);
+    return mcv_model_open(files.model, &options, &self->items.likelihood.model);
+}
+
+static mcv_status evaluate(evaluation *self) {
+    MCV_TRY(check_options(self));
+    MCV_TRY(open_input(self));
+    MCV_TRY(open_model(self));
+    MCV_TRY(open_results(self));
+    MCV_TRY(open_answers(self));
+    MCV_TRY(open_logits(self));
+    MCV_TRY(run_items(self));
+    return print_results(self);
 }
 
 static mcv_status close_evaluation(evaluation *self, mcv_status status) {
-    if (self->answers && fclose(self->answers) != 0 && status == MCV_OK)
-        status = MCV_FAIL(MCV_BAD_INPUT, "the answers cannot be written: %s", strerror(errno));
-    for (size_t i = 0; i < self->num_scores; i++)
-        free(self->scores[i].ability);
-    free(self->scores);
+    mcv_status written =
+        mcv_logits_writer_close(self->items.likelihood.writer, status == MCV_OK || status == MCV_DIFFERS);
+    mcv_status kept = mcv_eval_results_close(&self->results);
+    if (self->items.answers && fclose(self->items.answers) != 0 && written == MCV_OK)
+        written = MCV_FAIL(MCV_BAD_INPUT, "the answers cannot be written: %s", strerror(errno));
+    mcv_saved_logits_close(self->items.likelihood.saved);
+    mcv_tolerances_free(self->tolerances);
+    mcv_model_close(self->items.likelihood.model);
+    mcv_buffer_free(&self->input);
     free(self->folder);
-    mcv_model_close(self->model);
-    return status;
+    if (status == MCV_OK)
+        status = written;
+    return status == MCV_OK ? kept : status;
 }
 
 static mcv_status run(const mcv_arguments *arguments) {
-    evaluation self = {0};
-    mcv_status status = open_evaluation(&self, arguments);
-    if (status == MCV_OK)
-        status = evaluate(&self);
-    if (status == MCV_OK)
-        status = arguments->json ? print_json(&self) : print_table(&self);
-    return close_evaluation(&self, status);
+    evaluation self = {.arguments = arguments};
+    return close_evaluation(&self, evaluate(&self));
 }
 
 static const mcv_option OPTIONS[] = {
     MCV_MODEL_OPTION,
     MCV_MODEL_FILE_OPTIONS,
-    {0, "task", "FILE", "the questions, a JSON object a line"},
+    {0, "task", "FILE", "questions, a JSON object a line"},
+    {0, "text", "FILE", "a text, whose perplexity is told"},
+    {0, "likelihood", NULL, "of a task: how probable each line's own answer is, in place of answering"},
+    {0, "context", "N", "ids of the text that are run at a time (default 256)"},
     {0, "max-slice-nums", "N", "for every item; 1: no slices (default: the item's or the model's)"},
     {0, "answers", "FILE", "write the answers, a JSON string a line"},
+    {0, "resume", "FILE", "keep results in this file, item by item, and go on where it ends"},
+    {0, "save", "FILE", "keep the logits before each token in a safetensors file (4 bytes a number)"},
+    {0, "check", "FILE", "KL divergence from logits that --save has kept, and other best tokens"},
+    {0, "max-kl", "X", "exit code 1 where that divergence, in nats a token, is larger"},
+    MCV_TOLERANCE_OPTION,
     MCV_ENGINE_OPTIONS,
     {0},
 };
 
 const mcv_command mcv_eval_command = {
     .name = "eval",
-    .summary = "answer the questions of a task file and count what is right",
+    .summary = "right answers in a task file; perplexity and KL divergence",
     .operands = "",
     .details = "A line of the task holds messages (with image paths relative to the file), answer and ability; where\n"
                "they apply temporal_ids, max_slice_nums, enable_thinking, system_prompt and max_new_tokens (64).\n"
-               "Answers are greedy. One is right when what follows its last </think> equals the item's answer.\n",
+               "Answers are greedy. One is right when what follows its last </think> equals the item's answer.\n"
+               "Perplexity is exp of the mean of -log(probability) over the tokens of a text (all but the first of\n"
+               "each window) or, with --likelihood, of the answers. --check adds the KL divergence of each token's\n"
+               "distribution from the kept one; another best token counts as excused where the kept one's lead is\n"
+               "below the `margin` of `logits` in the table of tolerances.\n",
     .options = OPTIONS,
     .run = run,
 };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/engine_options.h"
 #include "cli/json_output.h"
 #include "cli/logits_measure.h"
 #include "cli/model_options.h"
@@ -216,7 +217,7 @@ static mcv_status take_rows(logits_run *self, const mcv_golden_case *golden_case
 
 /* Opens the model of the command line, else the case's own, unless it is open. */
 static mcv_status open_model(logits_run *self, const mcv_golden_case *golden_case) {
-    mcv_model_options options = mcv_model_options_default();
+    mcv_model_options options;
     ModelFiles files = mcv_model_options_read(self->arguments);
     const char *path = files.model ? files.model : golden_case->model;
     if (!path)
@@ -227,7 +228,7 @@ static mcv_status open_model(logits_run *self, const mcv_golden_case *golden_cas
     self->model = NULL;
     free(self->model_path);
     self->model_path = NULL;
-    options.threads = self->arguments->threads;
+    MCV_TRY(mcv_engine_options_read(self->arguments, MCV_ENGINE_REFERENCE, &options));
     options.mmproj = files.mmproj;
     options.preprocessor_config = files.preprocessor_config;
     options.pillow_version = mcv_option_value(self->arguments, "pillow");
@@ -294,7 +295,7 @@ static mcv_status open_files(logits_run *self) {
     if (self->exact && !check)
         return MCV_FAIL(MCV_USAGE, "--expect-bitwise goes with --check");
     MCV_TRY(mcv_option_int(arguments, "top-k", 2, MCV_MOST_TOP, &self->top_k));
-    MCV_TRY(mcv_tolerances_open(arguments, &self->tolerances));
+    MCV_TRY(mcv_tolerances_open(arguments, "ref", &self->tolerances));
     self->rows = json_array();
     if (check)
         MCV_TRY(mcv_saved_logits_open(check, &self->saved));
@@ -334,6 +335,7 @@ static const mcv_option OPTIONS[] = {
     {0, "top-k", "K", "how many of the best tokens are shown and compared (default 5)"},
     MCV_TOLERANCE_OPTION,
     {0, "pillow", "VERSION", "the Pillow whose resizing is followed, as 12.1 (default: the newest known)"},
+    MCV_ENGINE_OPTIONS,
     {0},
 };
 

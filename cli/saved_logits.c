@@ -67,6 +67,8 @@ mcv_status mcv_logits_writer_open(const char *path, const mcv_logits_origin *ori
 }
 
 static mcv_status add_rows(mcv_logits_writer *writer, const json_t *rows) {
+    if (!rows)
+        return MCV_FAIL(MCV_USAGE, "a .json file keeps no numbers; name a safetensors file");
     json_t *copies = json_deep_copy(rows);
     int failed = copies ? json_array_extend(json_object_get(writer->root, "rows"), copies) : -1;
     json_decref(copies);

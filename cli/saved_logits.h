@@ -15,7 +15,8 @@ typedef struct mcv_logits_origin {
 typedef struct mcv_logits_writer mcv_logits_writer;
 
 mcv_status mcv_logits_writer_open(const char *path, const mcv_logits_origin *origin, mcv_logits_writer **writer);
-/* A case's logits, [conversations, vocabulary]; `rows` describes each in JSON, for files that keep no numbers. */
+/* A case's logits, [conversations, vocabulary]; `rows` describes each in JSON, for files that keep no numbers;
+ * NULL: MCV_USAGE for such a file. */
 mcv_status mcv_logits_writer_add(mcv_logits_writer *writer, const char *case_name, const mcv_tensor *logits,
                                  const json_t *rows);
 /* Completes the file (or, where `complete` is false, removes it) and releases the writer. NULL is fine. */

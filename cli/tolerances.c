@@ -136,10 +136,10 @@ static mcv_status read_file(const char *path, const char *engine, const char *dt
     return status;
 }
 
-mcv_status mcv_tolerances_open(const mcv_arguments *arguments, mcv_tolerances **tolerances) {
+mcv_status mcv_tolerances_open(const mcv_arguments *arguments, const char *engine, mcv_tolerances **tolerances) {
     const char *path = mcv_option_value(arguments, "tol");
-    const char *engine = mcv_option_value(arguments, "engine"), *dtype = mcv_option_value(arguments, "dtype");
-    engine = engine ? engine : "ref";
+    const char *given = mcv_option_value(arguments, "engine"), *dtype = mcv_option_value(arguments, "dtype");
+    engine = given ? given : engine;
     dtype = dtype ? dtype : "f32";
     *tolerances = NULL;
     if (path)

@@ -32,8 +32,8 @@ typedef struct mcv_tolerances mcv_tolerances;
 #define MCV_TOLERANCE_OPTION                                                                                           \
     { 0, "tol", "FILE", "what is demanded of each tensor (default: this program's own table)" }
 
-/* The table that --tol names, or the program's own, for --engine and --dtype. */
-mcv_status mcv_tolerances_open(const mcv_arguments *arguments, mcv_tolerances **tolerances);
+/* The table that --tol names, or the program's own, for --engine (where it is not given, for `engine`) and --dtype. */
+mcv_status mcv_tolerances_open(const mcv_arguments *arguments, const char *engine, mcv_tolerances **tolerances);
 /* The same from a text; `name` stands for the file in messages. */
 mcv_status mcv_tolerances_read(const char *text, size_t size, const char *name, const char *engine, const char *dtype,
                                mcv_tolerances **tolerances);

@@ -76,7 +76,7 @@ static mcv_status read_options(const mcv_arguments *arguments, verify_options *o
                                 .show_images = mcv_option_count(arguments, "report") > 0};
     MCV_TRY(mcv_engine_options_read(arguments, MCV_ENGINE_REFERENCE, &options->model_options));
     MCV_TRY(mcv_selection_open(&options->selection, arguments));
-    MCV_TRY(mcv_tolerances_open(arguments, &options->tolerances));
+    MCV_TRY(mcv_tolerances_open(arguments, "ref", &options->tolerances));
     if (threads)
         MCV_TRY(read_threads(threads, options));
     else

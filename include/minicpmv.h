@@ -267,6 +267,15 @@ mcv_status mcv_logits(mcv_model *model, const mcv_conversation *conversations, i
                       const mcv_prompt_options *prompt_options, const mcv_observer *observer, float **logits,
                       int *vocab_size);
 
+/* Sees the logits [vocab_size] by which ids[index] is to be predicted. */
+typedef mcv_status (*mcv_score_fn)(void *context, size_t index, const float *logits, int vocab_size);
+
+/* Runs a conversation's prompt and then `count` given ids one by one, whatever the model would rather write, and shows
+ * the logits before each. conversation NULL: the ids alone, of which the first has nothing before it and is not shown.
+ * Options NULL: the defaults. A return of `see` other than MCV_OK stops the run, which returns the same. */
+mcv_status mcv_score(mcv_model *model, const mcv_conversation *conversation, const mcv_prompt_options *prompt_options,
+                     const int32_t *ids, size_t count, mcv_score_fn see, void *context);
+
 /* Text to token ids and back. Results are to be released with mcv_free. */
 mcv_status mcv_tokenize(const mcv_model *model, const char *text, size_t size, int32_t **ids, size_t *count);
 mcv_status mcv_detokenize(const mcv_model *model, const int32_t *ids, size_t count, char **text);

@@ -28,7 +28,7 @@ at_least() {
         'BEGIN { if (100 * found < least) print 100 * found " %" }')"
 }
 
-plan 9
+plan 30
 expect "held-out items as JSON" 0 "^\{\"items\": $items, \"accuracy\": [0-9.]*, \"by_ability\": \{" \
     evaluate "$work/some.jsonl" --json --answers "$work/answers"
 at_least 60
@@ -39,4 +39,37 @@ expect_error "no messages" 3 'no_messages.jsonl: line 1: .*messages' evaluate "$
 expect_error "a line that is not JSON" 3 'no_json.jsonl: line 1' evaluate "$work/no_json.jsonl"
 expect_error "an image that is not there" 3 'none.png' evaluate "$work/no_image.jsonl"
 expect_error "no items" 3 'expected items, found none' evaluate "$work/empty.jsonl"
+
+# Perplexity, divergence from a kept run, a run that goes on.
+eval=("$PROGRAM" eval -m $model)
+printf 'Is there a red circle? How many squares are left of it? %s' "$(seq -s ' ' 40)" >"$work/text"
+number() { sed -nE "s/^$1 +([0-9.e+-]+)$/\1/p" "$work/out"; }
+expect "perplexity of a text" 0 '^perplexity +[0-9.]+$' "${eval[@]}" --text "$work/text" --context 16 --save "$work/kept"
+result "it is exp of the mean" "$(awk -v p="$(number perplexity)" -v nll="$(number nll)" 'BEGIN { q = p / exp(nll); if (!(q > 0.9999 && q < 1.0001)) print p, nll }')"
+tokens=$(number tokens) perplexity=$(number perplexity)
+expect "kept logits" 0 "^all: $tokens tensors|^all +$tokens " "$PROGRAM" inspect "$work/kept"
+expect "no divergence from itself" 0 '"kl": 0.0, "max_kl": 0.0, "max_abs": 0.0, "top_1": 1.0, "flips": 0, "excused": 0\}' "${eval[@]}" --text "$work/text" --context 16 --check "$work/kept" --max-kl 0 --json
+expect_error "more context is another run" 1 'kept: has nothing of 0.16' "${eval[@]}" --text "$work/text" --context 64 --check "$work/kept"
+"${eval[@]}" --text "$work/text" --context 16 --resume "$work/results" >"$work/whole"
+head -c $(($(stat -c %s "$work/results") - 20)) "$work/results" >"$work/broken_off"
+expect "a run that was broken off goes on" 0 "^perplexity +$perplexity$" "${eval[@]}" --text "$work/text" --context 16 --resume "$work/broken_off" --threads 1
+result "to the same results" "$(cmp "$work/results" "$work/broken_off" 2>&1)"
+expect_error "results of something else" 3 'is of another evaluation' "${eval[@]}" --text "$work/text" --context 32 --resume "$work/results"
+head -n 6 "$work/some.jsonl" >"$work/few.jsonl"
+expect "likelihood of answers" 0 '"items": 6, "tokens": [0-9]+, "nll": [0-9.]+, "perplexity": [0-9.]+\}$' "${eval[@]}" --task "$work/few.jsonl" --likelihood --json
+likely=$(sed -nE 's/.*"perplexity": ([0-9.]+)\}$/\1/p' "$work/out")
+result "the demo model expects them" "$(awk -v p="${likely:-99}" 'BEGIN { if (!(p < 10)) print "perplexity", p }')"
+"${eval[@]}" --task "$work/few.jsonl" --resume "$work/answers_results" --answers "$work/answers" >/dev/null
+"${eval[@]}" --task "$work/few.jsonl" --resume "$work/answers_results" --answers "$work/answers_again" >"$work/out"
+result "answers that are not given again are written again" "$(cmp "$work/answers" "$work/answers_again" 2>&1; grep -qE '^all +6 ' "$work/out" || cat "$work/out")"
+expect_error "neither task nor text" 2 'expected --task or --text' "${eval[@]}"
+expect_error "both" 2 'expected --task or --text' "${eval[@]}" --task "$work/few.jsonl" --text "$work/text"
+expect_error "--save of answers" 2 'goes with --text or --likelihood' "${eval[@]}" --task "$work/few.jsonl" --save "$work/x"
+expect_error "--answers of a text" 2 'nothing is answered' "${eval[@]}" --text "$work/text" --answers "$work/x"
+expect_error "--max-kl without --check" 2 'goes with --check' "${eval[@]}" --text "$work/text" --max-kl 1
+expect_error "--resume and --save" 2 'exclude each other' "${eval[@]}" --text "$work/text" --resume "$work/x" --save "$work/y"
+expect_error "a text that is empty" 3 'no token to be predicted' "${eval[@]}" --text /dev/null
+expect_error "a text that is not there" 3 'nowhere' "${eval[@]}" --text nowhere
+expect_error "logits that are not there" 3 'nowhere' "${eval[@]}" --text "$work/text" --check nowhere
+expect_error "numbers into .json" 2 'keeps no numbers' "${eval[@]}" --text "$work/text" --save "$work/x.json"
 finish

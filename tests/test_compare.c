@@ -27,7 +27,7 @@ static mcv_dump *write_dump(const char *name, const named_tensor *tensors, size_
 static mcv_status start(mcv_comparison *comparison, const mcv_dump *golden, const mcv_dump *exact, double limit) {
     static mcv_tolerances *tolerances;
     mcv_tolerances_free(tolerances);
-    cr_assert_eq(mcv_tolerances_open(&(mcv_arguments){0}, &tolerances), MCV_OK, "%s", mcv_error_message());
+    cr_assert_eq(mcv_tolerances_open(&(mcv_arguments){0}, "ref", &tolerances), MCV_OK, "%s", mcv_error_message());
     mcv_tolerances_set_rel_l2(tolerances, limit);
     mcv_comparison_options options = {.golden = golden, .exact = exact, .tolerances = tolerances};
     return mcv_comparison_start(comparison, &options);

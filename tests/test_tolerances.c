@@ -75,7 +75,7 @@ Test(tolerances, the_programs_own) {
                                         "vpm#2",      "resampler",    "llm.lm_head", "generated_ids.greedy",
                                         "text.greedy"};
     mcv_tolerances *tolerances;
-    cr_assert_eq(mcv_tolerances_open(&(mcv_arguments){0}, &tolerances), MCV_OK, "%s", mcv_error_message());
+    cr_assert_eq(mcv_tolerances_open(&(mcv_arguments){0}, "ref", &tolerances), MCV_OK, "%s", mcv_error_message());
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
         find(tolerances, NAMES[i]);
     cr_expect(find(tolerances, "pixel_values.0.0")->equal && find(tolerances, "generated_ids.greedy")->equal);
