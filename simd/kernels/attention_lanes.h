@@ -1,16 +1,27 @@
 /* attention, see kernels.h, on the registers of lanes.h.
  *
  * A group of queries goes through the blocks of keys together. In each block its scores are computed by tiles of
- * TILE_ROWS queries with MCV_TILE_LANES panels of keys, made exponentials, and the values are added up by tiles of as
- * many queries with registers of dimensions: sums stay in registers, a block stays in the cache for all of a group. A
- * register holds 16 dimensions; where head_dim is no multiple, the last one begins earlier, computes some dimensions a
- * second time and keeps its sums apart. */
+ * TILE_ROWS queries with TILE_LANES panels of keys, made exponentials, and the values are added up by tiles of
+ * as many queries with registers of dimensions: sums stay in registers, a block stays in the cache for all of a group.
+ * A register holds 16 dimensions; where head_dim is no multiple, the last one begins earlier, computes some dimensions
+ * a second time and keeps its sums apart. */
 #ifndef MCV_SIMD_KERNELS_ATTENTION_LANES_H
 #define MCV_SIMD_KERNELS_ATTENTION_LANES_H
 
 #include "simd/kernels/lanes.h"
 
-enum { TILE_ROWS = 4, GROUP_ROWS = 48 /* a multiple of MCV_LANES */ };
+/* 16 floats are one of 32 registers, two of 16 or four of 32. */
+#if defined(__AVX512F__)
+enum { TILE_LANES = 4 };
+#else
+enum { TILE_LANES = 1 };
+#endif
+
+enum {
+    TILE_ROWS = 6,
+    GROUP_ROWS = 48, /* a multiple of MCV_LANES and of every tile */
+    FEW_ROWS = 4,    /* a smaller tile, for a token's queries that share keys and values */
+};
 
 /* Queries that go through the blocks together; rows up to the end of the last tile repeat the last query. */
 typedef struct Group {
@@ -51,22 +62,37 @@ MCV_INLINE mcv_floats load_kv_part(mcv_kv_type type, const void *data, size_t i,
     }
 }
 
-/* s[row][panel] = q . k for TILE_ROWS queries, MCV_TILE_LANES panels. */
-MCV_INLINE void score_tile(mcv_kv_type type, size_t head_dim, const float *q, const void *k, size_t panel, float *s) {
-    mcv_floats chain[TILE_ROWS][MCV_TILE_LANES];
-    for (int r = 0; r < TILE_ROWS; r++)
-        for (int p = 0; p < MCV_TILE_LANES; p++)
+MCV_INLINE size_t kv_size(mcv_kv_type type) {
+    return type == MCV_KV_F32 ? sizeof(float) : type == MCV_KV_BF16 ? sizeof(uint16_t) : sizeof(int8_t);
+}
+
+/* Asks for what is read next: step `i` of a loop whose steps read `elements` of this type. Few queries wait for memory;
+ * for many, a block is in the cache most of the time. */
+MCV_INLINE void prefetch_step(mcv_kv_type type, const int rows, const void *next, size_t i, int elements) {
+    if (rows <= FEW_ROWS)
+        for (size_t at = 0; at < elements * kv_size(type); at += 64)
+            __builtin_prefetch((const char *)next + i * elements * kv_size(type) + at, 0,
+                               2 /* into the second level */);
+}
+
+/* s[row][panel] = q . k for `rows` queries, TILE_LANES panels. `next`: the values. */
+MCV_INLINE void score_tile(mcv_kv_type type, const int rows, size_t head_dim, const float *q, const void *k,
+                           size_t panel, const void *next, float *s) {
+    mcv_floats chain[TILE_ROWS][TILE_LANES];
+    for (int r = 0; r < rows; r++)
+        for (int p = 0; p < TILE_LANES; p++)
             chain[r][p] = mcv_floats_set(0);
     for (size_t d = 0; d < head_dim; d++) {
-        mcv_floats keys[MCV_TILE_LANES];
-        for (int p = 0; p < MCV_TILE_LANES; p++)
+        mcv_floats keys[TILE_LANES];
+        prefetch_step(type, rows, next, panel / TILE_LANES * head_dim + d, TILE_LANES * MCV_LANES);
+        for (int p = 0; p < TILE_LANES; p++)
             keys[p] = load_kv(type, k, ((panel + p) * head_dim + d) * MCV_LANES);
-        for (int r = 0; r < TILE_ROWS; r++)
-            for (int p = 0; p < MCV_TILE_LANES; p++)
+        for (int r = 0; r < rows; r++)
+            for (int p = 0; p < TILE_LANES; p++)
                 chain[r][p] = mcv_floats_fma(mcv_floats_set(q[r * head_dim + d]), keys[p], chain[r][p]);
     }
-    for (int r = 0; r < TILE_ROWS; r++)
-        for (int p = 0; p < MCV_TILE_LANES; p++)
+    for (int r = 0; r < rows; r++)
+        for (int p = 0; p < TILE_LANES; p++)
             mcv_floats_store(s + r * MCV_KEY_BLOCK + (panel + p) * MCV_LANES, chain[r][p]);
 }
 
@@ -134,26 +160,28 @@ MCV_INLINE mcv_floats load_values(const mcv_attention_args *a, mcv_kv_type type,
     return load_kv(type, v, j * a->head_dim + register_begin(a->head_dim, i));
 }
 
-/* o = o * rescale + the sum of p[j] v[j] over j < keys, for TILE_ROWS queries from `row` on and `count` registers. */
-MCV_INLINE void value_tile(const mcv_attention_args *a, mcv_kv_type type, const Group *group, const void *v, size_t row,
-                           size_t first, const int count, size_t keys) {
-    mcv_floats sum[TILE_ROWS][MCV_TILE_LANES];
+/* o = o * rescale + the sum of p[j] v[j] over j < keys, for `rows` queries from `row` on and `count` registers.
+ * `next`: the keys of the next block. */
+MCV_INLINE void value_tile(const mcv_attention_args *a, mcv_kv_type type, const int rows, const Group *group,
+                           const void *v, const void *next, size_t row, size_t first, const int count, size_t keys) {
+    mcv_floats sum[TILE_ROWS][TILE_LANES];
     size_t stride = group->registers * MCV_LANES;
     float *o = group->o + row * stride + first * MCV_LANES;
     const float *p = group->s + row * MCV_KEY_BLOCK;
-    for (int r = 0; r < TILE_ROWS; r++)
+    for (int r = 0; r < rows; r++)
         for (int i = 0; i < count; i++)
             sum[r][i] = mcv_floats_multiply(mcv_floats_load(o + r * stride + i * MCV_LANES),
                                             mcv_floats_set(group->rescale[row + r]));
     for (size_t j = 0; j < keys; j++) {
-        mcv_floats values[MCV_TILE_LANES];
+        mcv_floats values[TILE_LANES];
+        prefetch_step(type, rows, next, first / count * MCV_KEY_BLOCK + j, count * MCV_LANES);
         for (int i = 0; i < count; i++)
             values[i] = load_values(a, type, v, j, first + i);
-        for (int r = 0; r < TILE_ROWS; r++)
+        for (int r = 0; r < rows; r++)
             for (int i = 0; i < count; i++)
                 sum[r][i] = mcv_floats_fma(mcv_floats_set(p[r * MCV_KEY_BLOCK + j]), values[i], sum[r][i]);
     }
-    for (int r = 0; r < TILE_ROWS; r++)
+    for (int r = 0; r < rows; r++)
         for (int i = 0; i < count; i++)
             mcv_floats_store(o + r * stride + i * MCV_LANES, sum[r][i]);
 }
@@ -170,44 +198,59 @@ MCV_INLINE void value_row(const mcv_attention_args *a, mcv_kv_type type, const G
     }
 }
 
-MCV_INLINE void add_values(const mcv_attention_args *a, mcv_kv_type type, const Group *group, const void *v,
-                           size_t row) {
-    size_t common = MCV_KEY_BLOCK, i = 0;
-    for (int r = 0; r < TILE_ROWS; r++)
+#define MCV_AT_MOST(count) ((count) < TILE_LANES ? (count) : TILE_LANES)
+
+/* The values of a block for a tile, in passes over as many registers as fit. */
+MCV_INLINE void add_values(const mcv_attention_args *a, mcv_kv_type type, const int rows, const Group *group,
+                           const void *v, const void *next, size_t row) {
+    size_t common = MCV_KEY_BLOCK, passes = (group->registers + TILE_LANES - 1) / TILE_LANES;
+    for (int r = 0; r < rows; r++)
         common = group->in_block[row + r] < common ? group->in_block[row + r] : common;
-    for (; i + MCV_TILE_LANES <= group->registers; i += MCV_TILE_LANES)
-        value_tile(a, type, group, v, row, i, MCV_TILE_LANES, common);
-    for (; i < group->registers; i++)
-        value_tile(a, type, group, v, row, i, 1, common);
-    for (int r = 0; r < TILE_ROWS; r++)
+    for (size_t pass = 0; pass < passes; pass++) {
+        size_t begin = group->registers * pass / passes, end = group->registers * (pass + 1) / passes;
+        switch (end - begin) {
+        case 1:
+            value_tile(a, type, rows, group, v, next, row, begin, 1, common);
+            break;
+        case 2:
+            value_tile(a, type, rows, group, v, next, row, begin, MCV_AT_MOST(2), common);
+            break;
+        case 3:
+            value_tile(a, type, rows, group, v, next, row, begin, MCV_AT_MOST(3), common);
+            break;
+        default:
+            value_tile(a, type, rows, group, v, next, row, begin, MCV_AT_MOST(4), common);
+        }
+    }
+    for (int r = 0; r < rows; r++)
         if (group->in_block[row + r] > common)
             value_row(a, type, group, v, row + r, common);
 }
 
 /* One block of keys and values of which some query sees something. */
-MCV_INLINE void take_block(const mcv_attention_args *a, mcv_kv_type type, Group *group, size_t first) {
-    const mcv_kv_block *block = &a->blocks[first / MCV_KEY_BLOCK];
-    bool seen[GROUP_ROWS / TILE_ROWS] = {0};
+MCV_INLINE void take_block(const mcv_attention_args *a, mcv_kv_type type, const int rows, Group *group,
+                           const mcv_kv_block *block, size_t first, const mcv_kv_block *next) {
+    bool seen[GROUP_ROWS] = {0}; /* by a query of the tile */
     for (size_t r = 0; r < group->rows; r++) {
         size_t left = group->visible[r] > first ? group->visible[r] - first : 0;
         group->in_block[r] = (uint32_t)(left < MCV_KEY_BLOCK ? left : MCV_KEY_BLOCK);
-        seen[r / TILE_ROWS] = seen[r / TILE_ROWS] || left > 0;
+        seen[r / rows] = seen[r / rows] || left > 0;
     }
-    for (size_t panel = 0; panel < MCV_KEY_BLOCK / MCV_LANES; panel += MCV_TILE_LANES)
-        for (size_t r = 0; r < group->rows; r += TILE_ROWS)
-            if (seen[r / TILE_ROWS])
-                score_tile(type, a->head_dim, group->q + r * a->head_dim, block->k, panel,
+    for (size_t panel = 0; panel < MCV_KEY_BLOCK / MCV_LANES; panel += TILE_LANES)
+        for (size_t r = 0; r < group->rows; r += rows)
+            if (seen[r / rows])
+                score_tile(type, rows, a->head_dim, group->q + r * a->head_dim, block->k, panel, block->v,
                            group->s + r * MCV_KEY_BLOCK);
     soften(a, block, group);
-    for (size_t r = 0; r < group->rows; r += TILE_ROWS)
-        if (seen[r / TILE_ROWS])
-            add_values(a, type, group, block->v, r);
+    for (size_t r = 0; r < group->rows; r += rows)
+        if (seen[r / rows])
+            add_values(a, type, rows, group, block->v, next->k, r);
 }
 
 /* `count` queries from `first` on. Returns the most keys that one sees. */
-static uint32_t begin_group(const mcv_attention_args *a, Group *group, size_t first, size_t count) {
+static uint32_t begin_group(const mcv_attention_args *a, const int rows, Group *group, size_t first, size_t count) {
     uint32_t most = 0;
-    group->rows = (count + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
+    group->rows = (count + rows - 1) / rows * rows;
     group->registers = (a->head_dim + MCV_LANES - 1) / MCV_LANES;
     group->s = (float *)(group + 1);
     group->o = group->s + GROUP_ROWS * MCV_KEY_BLOCK;
@@ -236,27 +279,36 @@ static void end_group(const mcv_attention_args *a, const Group *group, size_t fi
         }
 }
 
-MCV_INLINE void attend(const mcv_attention_args *a, mcv_kv_type type) {
+MCV_INLINE void attend(const mcv_attention_args *a, mcv_kv_type type, const int rows) {
     Group *group = a->scratch;
     for (size_t first = 0; first < a->queries; first += GROUP_ROWS) {
         size_t count = a->queries - first < GROUP_ROWS ? a->queries - first : GROUP_ROWS;
-        uint32_t most = begin_group(a, group, first, count);
-        for (size_t key = 0; key < most; key += MCV_KEY_BLOCK)
-            take_block(a, type, group, key);
+        uint32_t most = begin_group(a, rows, group, first, count);
+        for (size_t key = 0; key < most; key += MCV_KEY_BLOCK) {
+            const mcv_kv_block *block = &a->blocks[key / MCV_KEY_BLOCK];
+            take_block(a, type, rows, group, block, key, key + MCV_KEY_BLOCK < most ? block + 1 : block);
+        }
         end_group(a, group, first, count);
     }
+}
+
+MCV_INLINE void attend_rows(const mcv_attention_args *a, mcv_kv_type type) {
+    if (a->queries <= FEW_ROWS)
+        attend(a, type, FEW_ROWS);
+    else
+        attend(a, type, TILE_ROWS);
 }
 
 MCV_INLINE void mcv_attention_lanes(const mcv_attention_args *a) {
     switch (a->type) {
     case MCV_KV_F32:
-        attend(a, MCV_KV_F32);
+        attend_rows(a, MCV_KV_F32);
         break;
     case MCV_KV_BF16:
-        attend(a, MCV_KV_BF16);
+        attend_rows(a, MCV_KV_BF16);
         break;
     default:
-        attend(a, MCV_KV_INT8);
+        attend_rows(a, MCV_KV_INT8);
     }
 }
 

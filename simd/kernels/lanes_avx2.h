@@ -8,8 +8,6 @@
 
 #include <immintrin.h>
 
-#define MCV_TILE_LANES 1 /* registers a row of a tile of 4 rows */
-
 typedef struct mcv_floats {
     __m256 low, high;
 } mcv_floats;

@@ -8,8 +8,6 @@
 
 #include <immintrin.h>
 
-#define MCV_TILE_LANES 4 /* registers a row of a tile of 4 rows */
-
 typedef __m512 mcv_floats;
 typedef __mmask16 mcv_mask;
 

@@ -8,8 +8,6 @@
 
 #include <arm_neon.h>
 
-#define MCV_TILE_LANES 1 /* registers a row of a tile of 4 rows */
-
 typedef struct mcv_floats {
     float32x4_t a, b, c, d;
 } mcv_floats;

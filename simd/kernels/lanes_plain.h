@@ -8,8 +8,6 @@
 
 #include "core/tensor.h"
 
-#define MCV_TILE_LANES 1 /* registers a row of a tile of 4 rows */
-
 typedef struct mcv_floats {
     float lane[MCV_LANES];
 } mcv_floats;
