@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 
 typedef struct worker {
     mcv_pool *pool;
@@ -9,13 +10,17 @@ typedef struct worker {
     pthread_t thread;
 } worker;
 
+/* How often a thread looks for work, or for the end of it, before it sleeps: some ten microseconds, less than waking up
+ * takes. Products of a single token follow each other that closely. */
+enum { LOOKS = 4000 };
+
 struct mcv_pool {
-    int threads;
+    int threads, looks;
     worker *workers; /* [threads]; the first is the caller and has no thread */
     pthread_mutex_t lock;
     pthread_cond_t work_ready, work_done;
-    uint64_t generation; /* counts calls of mcv_parallel_for */
-    int running;         /* workers that have not finished this generation */
+    atomic_uint_fast64_t generation; /* counts calls of mcv_parallel_for; written under the lock */
+    atomic_int running;              /* workers that have not finished this generation */
     bool stopping;
     size_t count;
     mcv_range_fn fn;
@@ -30,25 +35,34 @@ static void run_share(mcv_pool *pool, int index) {
         pool->fn(pool->context, begin, end, index);
 }
 
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
 static void *worker_main(void *argument) {
     worker *self = argument;
     mcv_pool *pool = self->pool;
     uint64_t seen = 0;
-    pthread_mutex_lock(&pool->lock);
     for (;;) {
-        while (pool->generation == seen && !pool->stopping)
-            pthread_cond_wait(&pool->work_ready, &pool->lock);
-        if (pool->stopping)
-            break;
-        seen = pool->generation;
-        pthread_mutex_unlock(&pool->lock);
-        run_share(pool, self->index);
+        for (int i = 0; i < pool->looks && atomic_load(&pool->generation) == seen; i++)
+            pause_briefly();
         pthread_mutex_lock(&pool->lock);
-        if (--pool->running == 0)
+        while (atomic_load(&pool->generation) == seen && !pool->stopping)
+            pthread_cond_wait(&pool->work_ready, &pool->lock);
+        bool stopping = pool->stopping;
+        seen = atomic_load(&pool->generation);
+        pthread_mutex_unlock(&pool->lock);
+        if (stopping)
+            return NULL;
+        run_share(pool, self->index);
+        if (atomic_fetch_sub(&pool->running, 1) == 1) {
+            pthread_mutex_lock(&pool->lock);
             pthread_cond_signal(&pool->work_done);
+            pthread_mutex_unlock(&pool->lock);
+        }
     }
-    pthread_mutex_unlock(&pool->lock);
-    return NULL;
 }
 
 static int usable_processors(void) {
@@ -70,6 +84,7 @@ mcv_status mcv_pool_create(mcv_pool **out, int threads) {
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work_ready, NULL);
     pthread_cond_init(&pool->work_done, NULL);
+    pool->looks = threads <= usable_processors() ? LOOKS : 0; /* else others need the processor */
     pool->threads = 1;
     for (int i = 1; i < threads; i++) {
         pool->workers[i] = (worker){.pool = pool, .index = i};
@@ -113,13 +128,17 @@ void mcv_parallel_for(mcv_pool *pool, size_t count, mcv_range_fn fn, void *conte
     pool->count = count;
     pool->fn = fn;
     pool->context = context;
-    pool->running = pool->threads - 1;
-    pool->generation++;
+    atomic_store(&pool->running, pool->threads - 1);
+    atomic_fetch_add(&pool->generation, 1);
     pthread_cond_broadcast(&pool->work_ready);
     pthread_mutex_unlock(&pool->lock);
     run_share(pool, 0);
+    for (int i = 0; i < pool->looks && atomic_load(&pool->running) > 0; i++)
+        pause_briefly();
+    if (atomic_load(&pool->running) == 0)
+        return;
     pthread_mutex_lock(&pool->lock);
-    while (pool->running > 0)
+    while (atomic_load(&pool->running) > 0)
         pthread_cond_wait(&pool->work_done, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
 }
