@@ -7,7 +7,8 @@ mcv_status mcv_engine_attach(MiniCPMV *model, const mcv_model_options *options, 
                                          .kv = options->kv,
                                          .group = options->group,
                                          .chunk = options->chunk,
-                                         .target = options->target};
+                                         .target = options->target,
+                                         .cache = options->cache};
     *engine = NULL;
     return options->engine == MCV_ENGINE_FAST ? mcv_engine_create(engine, model, &engine_options) : MCV_OK;
 }

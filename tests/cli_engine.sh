@@ -2,7 +2,7 @@
 # --engine fast: golden cases, the same bits whatever the threads, targets and chunks, and what it refuses.
 . tests/command_line.sh
 
-plan 9
+plan 14
 verify=("$PROGRAM" verify)
 single=golden/cases/single
 
@@ -16,4 +16,13 @@ expect_error "a cache in int4" 2 'a KV cache in int4' "${verify[@]}" $single --e
 
 expect "every golden case in f32" 0 '^all equal: [0-9]+ comparisons in [0-9]+ cases' "${verify[@]}" golden/cases/* --engine fast
 expect "threads" 0 '^all equal' "${verify[@]}" $single golden/cases/video-groups --engine fast --threads 1,2,3,7 --expect-bitwise
+cached=("${verify[@]}" $single --engine fast --cache "$work/packed")
+expect "packed weights are kept" 0 '^all equal' "${cached[@]}"
+cp "$work/packed" "$work/first"
+inode=$(stat -c %i "$work/packed")
+expect "and taken from there" 0 '^all equal' "${cached[@]}"
+result "without being written again" "$([ "$(stat -c %i "$work/packed")" = "$inode" ] || echo "it is another file")"
+expect "those of another model are made anew" 0 '^all equal' "${verify[@]}" golden/cases/tied-bf16 --engine fast --cache "$work/packed"
+head -c 5000 "$work/first" >"$work/packed"
+expect_error "a damaged file" 3 'packed' "${cached[@]}"
 finish

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "simd/engine/fast_qwen3.h"
 #include "simd/engine/fast_resampler.h"
@@ -18,6 +19,7 @@ struct mcv_engine {
     mcv_ops ops;
     int scratch_threads; /* that ops.scratch is for */
     mcv_arena weights;
+    mcv_safetensors *kept; /* mapped packed weights of an earlier run; NULL: they are in the arena */
     mcv_siglip siglip;
     mcv_resampler resampler;
     mcv_qwen3 qwen3;
@@ -396,23 +398,55 @@ static mcv_status check_options(const mcv_engine_options *options) {
     return MCV_OK;
 }
 
+static mcv_status pack_modules(mcv_engine *engine, MiniCPMV *model, const mcv_packer *packer) {
+    const mcv_engine_options *options = &engine->options;
+    MCV_TRY(mcv_siglip_pack(&model->vpm, options->vpm, packer, &engine->siglip));
+    MCV_TRY(mcv_resampler_pack(&model->resampler, options->resampler, packer, &engine->resampler));
+    return mcv_qwen3_pack(&model->llm, options->llm, packer, &engine->qwen3);
+}
+
+/* Packs the weights and keeps them in a file, which takes the place of an older one. */
+static mcv_status pack_and_keep(mcv_engine *engine, MiniCPMV *model, mcv_packer *packer, const char *path) {
+    MCV_TRY(mcv_safetensors_create(path, &packer->writer));
+    mcv_status status = pack_modules(engine, model, packer);
+    if (status == MCV_OK)
+        return mcv_safetensors_commit(packer->writer);
+    mcv_safetensors_abandon(packer->writer);
+    return status;
+}
+
+/* From the file that was kept, where there is one of these weights and options. */
+static mcv_status load_weights(mcv_engine *engine, MiniCPMV *model) {
+    const char *path = engine->options.cache;
+    mcv_packer packer = {.pool = model->pool, .arena = &engine->weights, .group = (size_t)engine->options.group};
+    if (!path)
+        return pack_modules(engine, model, &packer);
+    if (access(path, F_OK) == 0) {
+        MCV_TRY(mcv_safetensors_open(path, &engine->kept));
+        packer.kept = engine->kept;
+        mcv_status status = pack_modules(engine, model, &packer);
+        if (status != MCV_DIFFERS)
+            return status;
+        mcv_safetensors_close(engine->kept);
+        engine->kept = NULL;
+        packer.kept = NULL;
+    }
+    return pack_and_keep(engine, model, &packer, path);
+}
+
 static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_engine_options *options) {
-    size_t group = (size_t)options->group;
+    static const mcv_kv_type KV_TYPES[] = {MCV_KV_F32, MCV_KV_BF16, MCV_KV_INT8};
     MCV_TRY(check_options(options));
     engine->model = model;
     engine->options = *options;
     if (options->chunk == 0)
         engine->options.chunk = DEFAULT_CHUNK;
     MCV_TRY(mcv_kernels_select(options->target, &engine->ops.kernels));
-    MCV_TRY(mcv_siglip_pack(&model->vpm, options->vpm, group, &engine->weights, model->pool, &engine->siglip));
-    MCV_TRY(mcv_resampler_pack(&model->resampler, options->resampler, group, &engine->weights, model->pool,
-                               &engine->resampler));
-    MCV_TRY(mcv_qwen3_pack(&model->llm, options->llm, group, &engine->weights, model->pool, &engine->qwen3));
+    MCV_TRY(load_weights(engine, model));
     if (engine->siglip.num_heads)
         MCV_TRY(check_head_dim("vpm", engine->siglip.dim / engine->siglip.num_heads));
     MCV_TRY(check_head_dim("resampler", (size_t)(model->resampler.embed_dim / model->resampler.num_heads)));
     MCV_TRY(check_head_dim("llm", engine->qwen3.head_dim));
-    static const mcv_kv_type KV_TYPES[] = {MCV_KV_F32, MCV_KV_BF16, MCV_KV_INT8};
     engine->cache = mcv_kv_cache_make((size_t)model->llm.model.num_layers, engine->qwen3.num_kv_heads,
                                       engine->qwen3.head_dim, KV_TYPES[options->kv]);
     model->executor = (Executor){engine, prefill};
@@ -438,6 +472,7 @@ void mcv_engine_free(mcv_engine *engine) {
     mcv_prefix_free(&engine->prefix);
     mcv_arena_free(&engine->step_arena);
     mcv_arena_free(&engine->weights);
+    mcv_safetensors_close(engine->kept);
     free(engine->ops.scratch);
     free(engine);
 }

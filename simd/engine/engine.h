@@ -15,7 +15,7 @@ typedef struct mcv_engine mcv_engine;
 typedef struct mcv_engine_options {
     mcv_precision llm, vpm, resampler, kv;
     int group, chunk;
-    const char *target;
+    const char *target, *cache;
 } mcv_engine_options;
 
 /* Packs the model's weights and becomes its executor. The model has to live as long, and frees nothing of the engine.

@@ -6,20 +6,24 @@
 
 /* ---- Packing ------------------------------------------------------------------------------------------------ */
 
-static mcv_status pack_layer(const Qwen3DecoderLayer *layer, mcv_precision precision, size_t group, mcv_arena *arena,
-                             mcv_pool *pool, mcv_qwen3_layer *packed) {
+static mcv_status pack_layer(const Qwen3DecoderLayer *layer, mcv_precision precision, const mcv_packer *packer,
+                             mcv_qwen3_layer *packed) {
     packed->layer = layer;
-    MCV_TRY(mcv_pack_linear(&layer->self_attn.q_proj, precision, group, arena, pool, &packed->q_proj));
-    MCV_TRY(mcv_pack_linear(&layer->self_attn.k_proj, precision, group, arena, pool, &packed->k_proj));
-    MCV_TRY(mcv_pack_linear(&layer->self_attn.v_proj, precision, group, arena, pool, &packed->v_proj));
-    MCV_TRY(mcv_pack_linear(&layer->self_attn.o_proj, precision, group, arena, pool, &packed->o_proj));
-    MCV_TRY(mcv_pack_linear(&layer->mlp.gate_proj, precision, group, arena, pool, &packed->gate_proj));
-    MCV_TRY(mcv_pack_linear(&layer->mlp.up_proj, precision, group, arena, pool, &packed->up_proj));
-    return mcv_pack_linear(&layer->mlp.down_proj, precision, group, arena, pool, &packed->down_proj);
+    MCV_TRY(
+        mcv_pack_linear(packer, layer->self_attn.q_proj.name, &layer->self_attn.q_proj, precision, &packed->q_proj));
+    MCV_TRY(
+        mcv_pack_linear(packer, layer->self_attn.k_proj.name, &layer->self_attn.k_proj, precision, &packed->k_proj));
+    MCV_TRY(
+        mcv_pack_linear(packer, layer->self_attn.v_proj.name, &layer->self_attn.v_proj, precision, &packed->v_proj));
+    MCV_TRY(
+        mcv_pack_linear(packer, layer->self_attn.o_proj.name, &layer->self_attn.o_proj, precision, &packed->o_proj));
+    MCV_TRY(mcv_pack_linear(packer, layer->mlp.gate_proj.name, &layer->mlp.gate_proj, precision, &packed->gate_proj));
+    MCV_TRY(mcv_pack_linear(packer, layer->mlp.up_proj.name, &layer->mlp.up_proj, precision, &packed->up_proj));
+    return mcv_pack_linear(packer, layer->mlp.down_proj.name, &layer->mlp.down_proj, precision, &packed->down_proj);
 }
 
-mcv_status mcv_qwen3_pack(const Qwen3ForCausalLM *llm, mcv_precision precision, size_t group, mcv_arena *arena,
-                          mcv_pool *pool, mcv_qwen3 *qwen3) {
+mcv_status mcv_qwen3_pack(const Qwen3ForCausalLM *llm, mcv_precision precision, const mcv_packer *packer,
+                          mcv_qwen3 *qwen3) {
     const Qwen3Attention *attention = &llm->model.layers[0].self_attn;
     *qwen3 = (mcv_qwen3){.llm = llm,
                          .hidden = (size_t)llm->hidden_size,
@@ -27,12 +31,12 @@ mcv_status mcv_qwen3_pack(const Qwen3ForCausalLM *llm, mcv_precision precision, 
                          .num_heads = (size_t)attention->num_heads,
                          .num_kv_heads = (size_t)attention->num_key_value_heads,
                          .head_dim = (size_t)attention->head_dim};
-    MCV_TRY(MCV_ARENA_NEW(arena, &qwen3->layers, llm->model.num_layers));
+    MCV_TRY(MCV_ARENA_NEW(packer->arena, &qwen3->layers, llm->model.num_layers));
     for (int i = 0; i < llm->model.num_layers; i++)
-        MCV_TRY(pack_layer(&llm->model.layers[i], precision, group, arena, pool, &qwen3->layers[i]));
+        MCV_TRY(pack_layer(&llm->model.layers[i], precision, packer, &qwen3->layers[i]));
     /* The last layer decides between tokens: eight bits where the others have four. */
     mcv_precision head = precision == MCV_PRECISION_INT4 ? MCV_PRECISION_INT8 : precision;
-    return mcv_pack_linear(&llm->lm_head, head, group, arena, pool, &qwen3->lm_head);
+    return mcv_pack_linear(packer, llm->lm_head.name, &llm->lm_head, head, &qwen3->lm_head);
 }
 
 /* ---- Attention ---------------------------------------------------------------------------------------------- */

@@ -5,17 +5,17 @@
 
 #include "simd/engine/taps.h"
 
-mcv_status mcv_resampler_pack(const Resampler *resampler, mcv_precision precision, size_t group, mcv_arena *arena,
-                              mcv_pool *pool, mcv_resampler *packed) {
+mcv_status mcv_resampler_pack(const Resampler *resampler, mcv_precision precision, const mcv_packer *packer,
+                              mcv_resampler *packed) {
     *packed = (mcv_resampler){.resampler = resampler};
     const MultiheadAttention *attn = &resampler->attn;
     if (!resampler->kv_proj_is_identity)
-        MCV_TRY(mcv_pack_linear(&resampler->kv_proj, precision, group, arena, pool, &packed->kv_proj));
-    MCV_TRY(mcv_pack_linear(&attn->in_proj_q, precision, group, arena, pool, &packed->in_proj_q));
-    MCV_TRY(mcv_pack_linear(&attn->in_proj_k, precision, group, arena, pool, &packed->in_proj_k));
-    MCV_TRY(mcv_pack_linear(&attn->in_proj_v, precision, group, arena, pool, &packed->in_proj_v));
-    MCV_TRY(mcv_pack_linear(&attn->out_proj, precision, group, arena, pool, &packed->out_proj));
-    return mcv_pack_linear(&resampler->proj, precision, group, arena, pool, &packed->proj);
+        MCV_TRY(mcv_pack_linear(packer, resampler->kv_proj.name, &resampler->kv_proj, precision, &packed->kv_proj));
+    MCV_TRY(mcv_pack_linear(packer, "resampler.attn.in_proj_q", &attn->in_proj_q, precision, &packed->in_proj_q));
+    MCV_TRY(mcv_pack_linear(packer, "resampler.attn.in_proj_k", &attn->in_proj_k, precision, &packed->in_proj_k));
+    MCV_TRY(mcv_pack_linear(packer, "resampler.attn.in_proj_v", &attn->in_proj_v, precision, &packed->in_proj_v));
+    MCV_TRY(mcv_pack_linear(packer, "resampler.attn.out_proj", &attn->out_proj, precision, &packed->out_proj));
+    return mcv_pack_linear(packer, "resampler.proj", &resampler->proj, precision, &packed->proj);
 }
 
 /* ---- Positions ---------------------------------------------------------------------------------------------- */

@@ -11,8 +11,8 @@ typedef struct mcv_resampler {
     mcv_packed in_proj_q, in_proj_k, in_proj_v, out_proj, proj;
 } mcv_resampler;
 
-mcv_status mcv_resampler_pack(const Resampler *resampler, mcv_precision precision, size_t group, mcv_arena *arena,
-                              mcv_pool *pool, mcv_resampler *packed);
+mcv_status mcv_resampler_pack(const Resampler *resampler, mcv_precision precision, const mcv_packer *packer,
+                              mcv_resampler *packed);
 
 /* x: the encoder's output of the groups' slices, [rows, kv_dim]; length as in mcv_siglip_forward. Without
  * batch_infer rows have to be padded (length > 0), as HF attends to some of the padding then; see ref/resampler.c.

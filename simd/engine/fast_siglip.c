@@ -7,26 +7,31 @@
 
 /* ---- Packing ------------------------------------------------------------------------------------------------ */
 
-static mcv_status pack_layer(const SiglipEncoderLayer *layer, mcv_precision precision, size_t group, mcv_arena *arena,
-                             mcv_pool *pool, mcv_siglip_layer *packed) {
+static mcv_status pack_layer(const SiglipEncoderLayer *layer, mcv_precision precision, const mcv_packer *packer,
+                             mcv_siglip_layer *packed) {
     packed->layer = layer;
-    MCV_TRY(mcv_pack_linear(&layer->self_attn.q_proj, precision, group, arena, pool, &packed->q_proj));
-    MCV_TRY(mcv_pack_linear(&layer->self_attn.k_proj, precision, group, arena, pool, &packed->k_proj));
-    MCV_TRY(mcv_pack_linear(&layer->self_attn.v_proj, precision, group, arena, pool, &packed->v_proj));
-    MCV_TRY(mcv_pack_linear(&layer->self_attn.out_proj, precision, group, arena, pool, &packed->out_proj));
-    MCV_TRY(mcv_pack_linear(&layer->mlp.fc1, precision, group, arena, pool, &packed->fc1));
-    return mcv_pack_linear(&layer->mlp.fc2, precision, group, arena, pool, &packed->fc2);
+    MCV_TRY(
+        mcv_pack_linear(packer, layer->self_attn.q_proj.name, &layer->self_attn.q_proj, precision, &packed->q_proj));
+    MCV_TRY(
+        mcv_pack_linear(packer, layer->self_attn.k_proj.name, &layer->self_attn.k_proj, precision, &packed->k_proj));
+    MCV_TRY(
+        mcv_pack_linear(packer, layer->self_attn.v_proj.name, &layer->self_attn.v_proj, precision, &packed->v_proj));
+    MCV_TRY(mcv_pack_linear(packer, layer->self_attn.out_proj.name, &layer->self_attn.out_proj, precision,
+                            &packed->out_proj));
+    MCV_TRY(mcv_pack_linear(packer, layer->mlp.fc1.name, &layer->mlp.fc1, precision, &packed->fc1));
+    return mcv_pack_linear(packer, layer->mlp.fc2.name, &layer->mlp.fc2, precision, &packed->fc2);
 }
 
-mcv_status mcv_siglip_pack(const SiglipVisionTransformer *vpm, mcv_precision precision, size_t group, mcv_arena *arena,
-                           mcv_pool *pool, mcv_siglip *siglip) {
+mcv_status mcv_siglip_pack(const SiglipVisionTransformer *vpm, mcv_precision precision, const mcv_packer *packer,
+                           mcv_siglip *siglip) {
     *siglip = (mcv_siglip){.vpm = vpm, .dim = (size_t)vpm->embeddings.embed_dim};
     /* Pixels are many and few values: the first layer stays exact. */
     mcv_precision first = precision > MCV_PRECISION_BF16 ? MCV_PRECISION_BF16 : precision;
-    MCV_TRY(mcv_pack_linear(&vpm->embeddings.patch_embedding, first, group, arena, pool, &siglip->patch_embedding));
-    MCV_TRY(MCV_ARENA_NEW(arena, &siglip->layers, vpm->num_layers));
+    MCV_TRY(mcv_pack_linear(packer, vpm->embeddings.patch_embedding.name, &vpm->embeddings.patch_embedding, first,
+                            &siglip->patch_embedding));
+    MCV_TRY(MCV_ARENA_NEW(packer->arena, &siglip->layers, vpm->num_layers));
     for (int i = 0; i < vpm->num_layers; i++)
-        MCV_TRY(pack_layer(&vpm->layers[i], precision, group, arena, pool, &siglip->layers[i]));
+        MCV_TRY(pack_layer(&vpm->layers[i], precision, packer, &siglip->layers[i]));
     if (vpm->num_layers > 0) {
         siglip->num_heads = (size_t)vpm->layers[0].self_attn.num_heads;
         siglip->intermediate_size = siglip->layers[0].fc1.n;

@@ -17,8 +17,8 @@ typedef struct mcv_siglip {
     size_t dim, num_heads, intermediate_size;
 } mcv_siglip;
 
-mcv_status mcv_siglip_pack(const SiglipVisionTransformer *vpm, mcv_precision precision, size_t group, mcv_arena *arena,
-                           mcv_pool *pool, mcv_siglip *siglip);
+mcv_status mcv_siglip_pack(const SiglipVisionTransformer *vpm, mcv_precision precision, const mcv_packer *packer,
+                           mcv_siglip *siglip);
 
 /* slices: [batch]. length: rows of each slice's output, at least its patches; those behind its patches are computed as
  * HF's padding is. 0: each slice has as many rows as patches. out: [rows, dim], slice by slice. */

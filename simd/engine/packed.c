@@ -1,7 +1,9 @@
 #include "simd/engine/packed.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "core/tensor.h"
 
@@ -125,35 +127,121 @@ static void pack_int4(void *context, size_t begin, size_t end, int worker) {
     }
 }
 
-/* Allocates what a precision keeps besides the weights' own bytes. */
-static mcv_status allocate(const Linear *linear, mcv_packed *packed, mcv_arena *arena, PackWork *work) {
-    size_t panels = mcv_panels(packed->n), rows = panels * MCV_LANES, k = packed->k, bytes = 0;
+/* ---- What is kept ------------------------------------------------------------------------------------------- */
+
+/* The parts of a packed layer as tensors: bytes, scales, sums. */
+typedef struct Parts {
+    mcv_tensor w, w_scale, w_sum;
+    uint64_t source[8]; /* tells the weights that were packed, and how, from others; 64 bytes keep the next aligned */
+} Parts;
+
+static void describe_parts(const mcv_packed *packed, Parts *parts) {
+    size_t rows = mcv_panels(packed->n) * MCV_LANES, k = packed->k;
     size_t groups = packed->group ? (k + packed->group - 1) / packed->group : 0;
-    switch (packed->precision) {
-    case MCV_PRECISION_F32:
-        bytes = rows * k * sizeof(float);
-        break;
-    case MCV_PRECISION_BF16:
-        bytes = rows * mcv_round_up(k, 2) * sizeof(uint16_t);
-        break;
-    case MCV_PRECISION_INT8:
-        if (k > MAX_K_INT8)
-            return MCV_FAIL(MCV_UNSUPPORTED, "%s: %zu in_features; int8 takes %d at most", linear->name, k, MAX_K_INT8);
-        bytes = rows * mcv_round_up(k, MCV_K_PADDING);
-        MCV_TRY(MCV_ARENA_NEW(arena, &work->w_scale, rows));
-        MCV_TRY(MCV_ARENA_NEW(arena, &work->w_sum, rows));
-        break;
-    case MCV_PRECISION_INT4:
-        bytes = rows * groups * packed->group / 2;
-        MCV_TRY(MCV_ARENA_NEW(arena, &work->w_scale_16, rows * groups));
-        break;
+    const size_t BYTES[] = {rows * k * sizeof(float), rows * mcv_round_up(k, 2) * sizeof(uint16_t),
+                            rows * mcv_round_up(k, MCV_K_PADDING), rows * groups * packed->group / 2};
+    *parts = (Parts){.w = MCV_TENSOR(MCV_U8, NULL, (int64_t)BYTES[packed->precision])};
+    if (packed->precision == MCV_PRECISION_INT8) {
+        parts->w_scale = MCV_TENSOR(MCV_F32, NULL, (int64_t)rows);
+        parts->w_sum = MCV_TENSOR(MCV_I32, NULL, (int64_t)rows);
     }
-    return mcv_arena_alloc(arena, &work->w, bytes, 1);
+    if (packed->precision == MCV_PRECISION_INT4) /* whole cache lines, for what follows in a file */
+        parts->w_scale = MCV_TENSOR(MCV_F16, NULL, (int64_t)mcv_round_up(rows * groups, 32));
 }
 
-mcv_status mcv_pack_linear(const Linear *linear, mcv_precision precision, size_t group, mcv_arena *arena,
-                           mcv_pool *pool, mcv_packed *packed) {
+/* Hashes some of the weights' bytes, shape and type and how they are packed: what tells a file that was made from them
+ * from one that was not. */
+static void fingerprint(const mcv_weight *weight, const mcv_packed *packed, uint64_t source[8]) {
+    enum { SAMPLES = 64, SIZE = 64 };
+    uint64_t words[] = {1 /* of the layouts */,      (uint64_t)weight->type, packed->n, packed->k,
+                        (uint64_t)packed->precision, packed->group};
+    size_t bytes = weight->rows * weight->row_bytes, size = bytes < SIZE ? bytes : SIZE;
+    uint64_t hash = XXH3_64bits(words, sizeof words);
+    for (size_t i = 0; i < SAMPLES; i++)
+        hash = XXH3_64bits_withSeed(weight->data + (bytes - size) / (SAMPLES - 1) * i, size, hash);
+    memset(source, 0, 8 * sizeof *source);
+    source[0] = hash;
+}
+
+static mcv_status part_name(const char *key, const char *part, char *name, size_t size) {
+    int length = snprintf(name, size, "%s.%s", key, part);
+    return length > 0 && (size_t)length < size ? MCV_OK : MCV_FAIL(MCV_USAGE, "%s: a name of %d bytes", key, length);
+}
+
+/* Finds a part where the layer has one. */
+static mcv_status take_part(const mcv_safetensors *kept, const char *key, const char *part, mcv_tensor *tensor) {
+    char name[NAME_SIZE + 32];
+    mcv_tensor found;
+    if (tensor->rank == 0)
+        return MCV_OK;
+    MCV_TRY(part_name(key, part, name, sizeof name));
+    if (!mcv_safetensors_find(kept, name, &found) || found.dtype != tensor->dtype ||
+        !mcv_tensor_same_shape(&found, tensor) || (uintptr_t)found.data % 64)
+        return MCV_FAIL(MCV_DIFFERS, "no %s as it is wanted", name);
+    tensor->data = found.data;
+    return MCV_OK;
+}
+
+static mcv_status take_parts(const mcv_safetensors *kept, const char *key, Parts *parts) {
+    mcv_tensor source = MCV_TENSOR(MCV_U64, NULL, 8);
+    MCV_TRY(take_part(kept, key, "source", &source));
+    if (memcmp(source.data, parts->source, sizeof parts->source) != 0)
+        return MCV_FAIL(MCV_DIFFERS, "%s was packed from other weights, or in another way", key);
+    MCV_TRY(take_part(kept, key, "w", &parts->w));
+    MCV_TRY(take_part(kept, key, "w_scale", &parts->w_scale));
+    return take_part(kept, key, "w_sum", &parts->w_sum);
+}
+
+static mcv_status keep_part(mcv_safetensors_writer *writer, const char *key, const char *part,
+                            const mcv_tensor *tensor) {
+    char name[NAME_SIZE + 32];
+    if (tensor->rank == 0)
+        return MCV_OK;
+    MCV_TRY(part_name(key, part, name, sizeof name));
+    return mcv_safetensors_add(writer, name, tensor);
+}
+
+static mcv_status keep_parts(mcv_safetensors_writer *writer, const char *key, const Parts *parts) {
+    MCV_TRY(keep_part(writer, key, "source", &MCV_TENSOR(MCV_U64, parts->source, 8)));
+    MCV_TRY(keep_part(writer, key, "w", &parts->w));
+    MCV_TRY(keep_part(writer, key, "w_scale", &parts->w_scale));
+    return keep_part(writer, key, "w_sum", &parts->w_sum);
+}
+
+/* ---- Packing ------------------------------------------------------------------------------------------------ */
+
+static mcv_status allocate_part(mcv_arena *arena, mcv_tensor *tensor, void **data) {
+    size_t bytes;
+    if (tensor->rank == 0)
+        return MCV_OK;
+    if (!mcv_tensor_bytes(tensor, &bytes))
+        return MCV_FAIL_MEMORY(SIZE_MAX);
+    MCV_TRY(mcv_arena_alloc(arena, data, bytes, 1));
+    tensor->data = *data;
+    return MCV_OK;
+}
+
+static mcv_status pack(const mcv_packer *packer, const mcv_weight *weight, const mcv_packed *packed, Parts *parts) {
     static const mcv_range_fn PACK[] = {pack_f32, pack_bf16, pack_int8, pack_int4};
+    PackWork work = {.weight = weight, .n = packed->n, .k = packed->k, .group = packed->group};
+    void *scales = NULL, *sums = NULL;
+    MCV_TRY(allocate_part(packer->arena, &parts->w, &work.w));
+    MCV_TRY(allocate_part(packer->arena, &parts->w_scale, &scales));
+    MCV_TRY(allocate_part(packer->arena, &parts->w_sum, &sums));
+    work.w_scale = scales;
+    work.w_scale_16 = scales;
+    work.w_sum = sums;
+    if (packed->precision == MCV_PRECISION_INT4)
+        memset(scales, 0, (size_t)parts->w_scale.shape[0] * sizeof *work.w_scale_16);
+    MCV_TRY(MCV_NEW(&work.rows, (size_t)mcv_pool_threads(packer->pool) * MCV_LANES * packed->k));
+    mcv_parallel_for(packer->pool, mcv_panels(packed->n), PACK[packed->precision], &work);
+    free(work.rows);
+    return MCV_OK;
+}
+
+mcv_status mcv_pack_linear(const mcv_packer *packer, const char *key, const Linear *linear, mcv_precision precision,
+                           mcv_packed *packed) {
+    Parts parts;
     if (precision == MCV_PRECISION_F32 && linear->weight.type == MCV_WEIGHT_BF16)
         precision = MCV_PRECISION_BF16;
     *packed = (mcv_packed){.name = linear->name,
@@ -161,15 +249,20 @@ mcv_status mcv_pack_linear(const Linear *linear, mcv_precision precision, size_t
                            .n = (size_t)linear->weight.shape[0],
                            .k = (size_t)linear->weight.columns,
                            .bias = linear->bias};
-    packed->group = precision == MCV_PRECISION_INT4 ? group : precision == MCV_PRECISION_INT8 ? packed->k : 0;
-    PackWork work = {.weight = &linear->weight, .n = packed->n, .k = packed->k, .group = packed->group};
-    MCV_TRY(allocate(linear, packed, arena, &work));
-    MCV_TRY(MCV_NEW(&work.rows, (size_t)mcv_pool_threads(pool) * MCV_LANES * packed->k));
-    mcv_parallel_for(pool, mcv_panels(packed->n), PACK[precision], &work);
-    free(work.rows);
-    packed->w = work.w;
-    packed->w_scale = work.w_scale;
-    packed->w_sum = work.w_sum;
-    packed->w_scale_16 = work.w_scale_16;
+    packed->group = precision == MCV_PRECISION_INT4 ? packer->group : precision == MCV_PRECISION_INT8 ? packed->k : 0;
+    if (precision == MCV_PRECISION_INT8 && packed->k > MAX_K_INT8)
+        return MCV_FAIL(MCV_UNSUPPORTED, "%s: %zu in_features; int8 takes %d at most", key, packed->k, MAX_K_INT8);
+    describe_parts(packed, &parts);
+    fingerprint(&linear->weight, packed, parts.source);
+    if (packer->kept)
+        MCV_TRY(take_parts(packer->kept, key, &parts));
+    else
+        MCV_TRY(pack(packer, &linear->weight, packed, &parts));
+    if (packer->writer)
+        MCV_TRY(keep_parts(packer->writer, key, &parts));
+    packed->w = parts.w.data;
+    packed->w_scale = precision == MCV_PRECISION_INT8 ? parts.w_scale.data : NULL;
+    packed->w_scale_16 = precision == MCV_PRECISION_INT4 ? parts.w_scale.data : NULL;
+    packed->w_sum = parts.w_sum.data;
     return MCV_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "core/arena.h"
 #include "core/threads.h"
+#include "formats/safetensors.h"
 #include "ref/nn.h"
 #include "simd/kernels/kernels.h"
 
@@ -20,11 +21,21 @@ typedef struct mcv_packed {
     const float *bias;          /* NULL: none */
 } mcv_packed;
 
-/* Packs a layer's weights into `arena`, BF16 ones as BF16 where F32 is asked for, which are the same
- * numbers. Rows are spread over the threads of `pool`. name and bias stay the layer's.
- * group: 32, 64 or 128, of INT4. MCV_UNSUPPORTED: more in_features than INT8 sums hold. */
-mcv_status mcv_pack_linear(const Linear *linear, mcv_precision precision, size_t group, mcv_arena *arena,
-                           mcv_pool *pool, mcv_packed *packed);
+/* Where packed weights come from and go to. */
+typedef struct mcv_packer {
+    mcv_pool *pool;
+    mcv_arena *arena;               /* what is packed */
+    size_t group;                   /* weights that share a scale in INT4: 32, 64 or 128 */
+    const mcv_safetensors *kept;    /* what an earlier run has packed; NULL: nothing */
+    mcv_safetensors_writer *writer; /* keeps what is packed; NULL: nobody does */
+} mcv_packer;
+
+/* Packs a layer's weights, rows spread over the threads; BF16 ones stay BF16 where F32 is asked for, which are the same
+ * numbers. Or takes them from what is kept: MCV_DIFFERS where that was made from other weights or in another way.
+ * name and bias stay the layer's. key: what the layer is kept as, its module's path.
+ * MCV_UNSUPPORTED: more in_features than INT8 sums hold. */
+mcv_status mcv_pack_linear(const mcv_packer *packer, const char *key, const Linear *linear, mcv_precision precision,
+                           mcv_packed *packed);
 
 /* Panels of MCV_LANES rows, the last one filled up with zeros. */
 static inline size_t mcv_panels(size_t n) {
