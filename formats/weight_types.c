@@ -23,7 +23,8 @@ static const struct {
 };
 
 const char *mcv_weight_type_name(mcv_weight_type type) {
-    return TYPES[type].name;
+    static const char *const PACKED[] = {"AWQ", "GPTQ", "NF4"};
+    return type < MCV_WEIGHT_BLOCK_TYPES ? TYPES[type].name : PACKED[type - MCV_WEIGHT_BLOCK_TYPES];
 }
 
 bool mcv_weight_type_from_name(const char *name, mcv_weight_type *type) {

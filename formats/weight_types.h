@@ -23,16 +23,21 @@ typedef enum mcv_weight_type {
     MCV_WEIGHT_Q4_K,
     MCV_WEIGHT_Q5_K,
     MCV_WEIGHT_Q6_K,
-    MCV_WEIGHT_IQ4_NL, /* blocks of 32: indices into 16 fixed levels */
-    MCV_WEIGHT_IQ4_XS, /* blocks of 256 of the same */
-    MCV_WEIGHT_BLOCK_TYPES,
+    MCV_WEIGHT_IQ4_NL,      /* blocks of 32: indices into 16 fixed levels */
+    MCV_WEIGHT_IQ4_XS,      /* blocks of 256 of the same */
+    MCV_WEIGHT_BLOCK_TYPES, /* how many of those there are */
+
+    /* Not in blocks: formats/weights_packed.h. */
+    MCV_WEIGHT_AWQ = MCV_WEIGHT_BLOCK_TYPES,
+    MCV_WEIGHT_GPTQ,
+    MCV_WEIGHT_NF4,
 } mcv_weight_type;
 
 /* "Q4_K". */
 const char *mcv_weight_type_name(mcv_weight_type type);
-/* false where no type has this name. */
+/* false where no block type has this name. */
 bool mcv_weight_type_from_name(const char *name, mcv_weight_type *type);
-/* Elements of a block, and the bytes that it takes. */
+/* Elements of a block, and the bytes that it takes. Of block types alone, as all that follows. */
 size_t mcv_weight_block_size(mcv_weight_type type);
 size_t mcv_weight_block_bytes(mcv_weight_type type);
 

@@ -1,5 +1,7 @@
 #include "formats/weights.h"
 
+#include <stdio.h>
+
 #include "formats/weights_table.h"
 
 bool mcv_weight_lay_out(mcv_weight *weight) {
@@ -40,13 +42,62 @@ static int compare_names(const void *left, const void *right) {
     return strcmp(a->name, b->name);
 }
 
+/* Whether `name` ends with `end`; then *stem = what stands before it. */
+static bool has_end(const char *name, const char *end, char *stem, size_t size) {
+    size_t length = strlen(name), tail = strlen(end);
+    if (length <= tail || length - tail >= size || strcmp(name + length - tail, end) != 0)
+        return false;
+    memcpy(stem, name, length - tail);
+    stem[length - tail] = 0;
+    return true;
+}
+
+enum { NAME_ROOM = 224 };
+
+static bool exists(const mcv_safetensors *file, const char *stem, const char *end, mcv_tensor *tensor) {
+    char name[NAME_ROOM + 64];
+    snprintf(name, sizeof name, "%s%s", stem, end);
+    return mcv_safetensors_find(file, name, tensor);
+}
+
+static const char NF4_STATE[] = ".quant_state.bitsandbytes__nf4";
+
+/* Whether a tensor is part of a quantized layer, but not the one that stands for it. */
+static bool is_side_part(const mcv_safetensors *file, const char *name) {
+    static const char *const OF_GROUPED[] = {".qzeros", ".scales", ".g_idx"};
+    static const char *const OF_NF4[] = {".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map"};
+    char stem[NAME_ROOM];
+    mcv_tensor other;
+    for (size_t i = 0; i < sizeof OF_GROUPED / sizeof *OF_GROUPED; i++)
+        if (has_end(name, OF_GROUPED[i], stem, sizeof stem) && exists(file, stem, ".qweight", &other))
+            return true;
+    for (size_t i = 0; i < sizeof OF_NF4 / sizeof *OF_NF4; i++)
+        if (has_end(name, OF_NF4[i], stem, sizeof stem) && exists(file, stem, NF4_STATE, &other))
+            return true;
+    return has_end(name, NF4_STATE, stem, sizeof stem) && exists(file, stem, "", &other);
+}
+
+static mcv_status add_tensor(mcv_weights *weights, const char *name, const mcv_tensor *tensor) {
+    const mcv_safetensors *file = weights->safetensors;
+    char stem[NAME_ROOM];
+    mcv_tensor state;
+    mcv_weights_entry *entry;
+    if (is_side_part(file, name))
+        return MCV_OK;
+    if (has_end(name, ".qweight", stem, sizeof stem))
+        return mcv_weights_add_grouped(weights, stem, tensor);
+    if (has_end(name, "", stem, sizeof stem) && exists(file, stem, NF4_STATE, &state))
+        return mcv_weights_add_nf4(weights, name, tensor, &state);
+    MCV_TRY(mcv_weights_add(weights, name, &entry));
+    entry->weight = mcv_weight_from_tensor(tensor, &entry->unsupported);
+    return MCV_OK;
+}
+
 static mcv_status add_safetensors(mcv_weights *weights) {
     MCV_TRY(mcv_safetensors_open(weights->path, &weights->safetensors));
     for (size_t i = 0; i < mcv_safetensors_count(weights->safetensors); i++) {
         mcv_tensor tensor = mcv_safetensors_at(weights->safetensors, i);
-        mcv_weights_entry *entry;
-        MCV_TRY(mcv_weights_add(weights, mcv_safetensors_name(weights->safetensors, i), &entry));
-        entry->weight = mcv_weight_from_tensor(&tensor, &entry->unsupported);
+        MCV_TRY(add_tensor(weights, mcv_safetensors_name(weights->safetensors, i), &tensor));
     }
     return MCV_OK;
 }
@@ -127,6 +178,16 @@ mcv_status mcv_weights_find(const mcv_weights *weights, const char *name, mcv_we
 }
 
 void mcv_weight_to_f32(const mcv_weight *weight, size_t row, size_t count, float *out) {
+    row += weight->first_row;
+    if (weight->nf4) {
+        mcv_nf4_to_f32(weight->nf4, row * weight->columns, count * weight->columns, out);
+        return;
+    }
+    if (weight->grouped) {
+        for (size_t i = 0; i < count; i++)
+            mcv_grouped_to_f32(weight->grouped, row + i, out + i * weight->columns);
+        return;
+    }
     size_t blocks = weight->columns / mcv_weight_block_size(weight->type);
     mcv_dequantize(weight->type, weight->data + row * weight->row_bytes, count * blocks, out);
 }
@@ -135,7 +196,10 @@ mcv_weight mcv_weight_rows(const mcv_weight *weight, size_t row, size_t count) {
     mcv_weight part = *weight;
     part.rows = count;
     part.shape[0] = (int64_t)count;
-    part.data += row * weight->row_bytes;
+    if (weight->data)
+        part.data += row * weight->row_bytes;
+    else
+        part.first_row += row;
     return part;
 }
 

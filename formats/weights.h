@@ -12,7 +12,7 @@
 #ifndef MCV_FORMATS_WEIGHTS_H
 #define MCV_FORMATS_WEIGHTS_H
 
-#include "formats/weight_types.h"
+#include "formats/weights_packed.h"
 
 /* A view of one tensor; it lives until mcv_weights_close. Its rows are the first dimension, a row's columns all others
  * multiplied; a vector is one row. */
@@ -21,9 +21,13 @@ typedef struct mcv_weight {
     int rank;
     int64_t shape[MCV_MAX_RANK]; /* outermost first: a linear layer has [out_features, in_features] */
     size_t rows, columns;
-    /* Row r begins at data + r * row_bytes; columns is a multiple of the type's block. Not aligned. */
+    /* Block types: row r begins at data + r * row_bytes; columns is a multiple of the type's block. Not aligned. */
     const uint8_t *data;
     size_t row_bytes;
+    /* AWQ and GPTQ; NF4. Row r is theirs of number first_row + r. */
+    const mcv_grouped *grouped;
+    const mcv_nf4 *nf4;
+    size_t first_row;
 } mcv_weight;
 
 typedef struct mcv_weights mcv_weights;

@@ -1,0 +1,39 @@
+/* Quantized layers of Hugging Face checkpoints, which several tensors make up. Every pointer is into the mapped file
+ * and not aligned.
+ *
+ * AWQ (AutoAWQ, "gemm" layout) and GPTQ: four bits a weight, one scale and zero point for `group_size` inputs of each
+ * output; w = (q - zero) * scale, in FP32, where it is exact.
+ * NF4 (bitsandbytes): four bits a weight, a table of 16 numbers, one scale for `block_size` weights as they follow each
+ * other in the matrix; w = table[q] * scale, in FP32 (the checkpoint's own dtype is not rounded to). */
+#ifndef MCV_FORMATS_WEIGHTS_PACKED_H
+#define MCV_FORMATS_WEIGHTS_PACKED_H
+
+#include "formats/weight_types.h"
+
+/* AWQ and GPTQ. */
+typedef struct mcv_grouped {
+    const uint8_t *qweight; /* int32. AWQ: [in, out / 8], GPTQ: [in / 8, out] */
+    const uint8_t *qzeros;  /* int32: [groups, out / 8] */
+    mcv_tensor scales;      /* F16, BF16 or F32: [groups, out] */
+    const uint8_t *g_idx;   /* int32: [in], the group of each input; NULL: input / group_size */
+    size_t in, out, groups, group_size;
+    bool is_awq;
+    int zero_offset; /* added to each stored zero point: 1 in GPTQ's first format */
+} mcv_grouped;
+
+typedef struct mcv_nf4 {
+    const uint8_t *weight; /* [elements / 2]: the first of two in the upper four bits */
+    float table[16];
+    size_t elements, block_size;
+    mcv_tensor absmax; /* F32: [blocks]; or U8, nested: table of 256, scales and an offset of their own */
+    const uint8_t *nested_table, *nested_absmax; /* F32: [256], [blocks / nested_block_size]; NULL: not nested */
+    size_t nested_block_size;
+    float nested_offset;
+} mcv_nf4;
+
+/* Row `row` of the [out, in] matrix; out: [in]. */
+void mcv_grouped_to_f32(const mcv_grouped *packed, size_t row, float *out);
+/* `count` elements from `first` on, row by row. */
+void mcv_nf4_to_f32(const mcv_nf4 *packed, size_t first, size_t count, float *out);
+
+#endif
