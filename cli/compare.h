@@ -1,8 +1,8 @@
 /* Compares the tensors of a run, one by one as they arrive, with those of a golden file.
  *
  * What is demanded of each tensor says a table of tolerances. Integers must be equal unless the table only shows them.
- * A NaN, an infinity, a shape that differs, a golden tensor that never arrives, and zero comparisons fail whatever the
- * table says. Rows of padded positions are passed over. */
+ * A NaN, an infinity, a golden tensor that never arrives, and zero comparisons fail whatever the table says; a shape
+ * that differs, unless the tensor is only shown. Rows of padded positions are passed over. */
 #ifndef MCV_CLI_COMPARE_H
 #define MCV_CLI_COMPARE_H
 
