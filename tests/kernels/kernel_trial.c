@@ -67,7 +67,11 @@ float trial_float(Trial *trial, Values values) {
 }
 
 Values trial_values(Trial *trial) {
-    return trial_chance(trial, 2) ? VALUES_NEAR_ONE : (Values)trial_below(trial, VALUES_KINDS);
+    if (trial->values == VALUES_KINDS || trial_chance(trial, 4)) {
+        Values other = (Values)trial_below(trial, VALUES_KINDS);
+        trial->values = trial_chance(trial, 3) ? VALUES_NEAR_ONE : other;
+    }
+    return trial->values;
 }
 
 void trial_describe(Trial *trial, const char *format, ...) {
@@ -152,6 +156,7 @@ void trial_begin(Trial *trial, uint64_t seed, int index) {
     trial->random = seed + (uint64_t)index * 0xd1342543de82ef95u;
     trial->index = index;
     trial->num_buffers = 0;
+    trial->values = VALUES_KINDS;
     trial->description[0] = '\0';
 }
 

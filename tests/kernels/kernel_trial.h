@@ -42,7 +42,8 @@ enum { MAX_BUFFERS = 48 };
 
 typedef struct Trial {
     uint64_t random;
-    int index; /* counts the trials of a kernel */
+    Values values; /* of the buffer before; VALUES_KINDS: there is none */
+    int index;     /* counts the trials of a kernel */
     Buffer buffers[MAX_BUFFERS];
     int num_buffers;
     char description[160]; /* the sizes, for messages */
@@ -60,7 +61,7 @@ bool trial_chance(Trial *trial, int n);
 /* A size: every one from 0 to 70 in turn, with larger ones up to `largest` in between. */
 size_t trial_size(Trial *trial, size_t largest);
 float trial_float(Trial *trial, Values values);
-/* Near one half of the times, else another kind. */
+/* Mostly the kind of the buffer before, so that special values meet their like. */
 Values trial_values(Trial *trial);
 void trial_describe(Trial *trial, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
