@@ -9,7 +9,7 @@ single=golden/cases/single
 expect_error "the reference has f32 only" 4 '--dtype int8: the reference computes in f32 only' "${verify[@]}" $single --dtype int8
 expect_error "the reference has no target" 4 '--target avx2: the reference is plain C' "${verify[@]}" $single --target avx2
 expect_error "the reference has no chunks" 4 '--chunk: the reference has no such choice' "${verify[@]}" $single --chunk 5
-expect_error "an unknown target" 2 'no target is named "pentium"' "${verify[@]}" $single --engine fast --target pentium
+expect_error "an unknown target" 2 'there is none of this name' "${verify[@]}" $single --engine fast --target pentium
 expect_error "an unknown type" 2 'expected f32, bf16, int8 or int4' "${verify[@]}" $single --engine fast --llm-dtype q4
 expect_error "groups that no kernel has" 2 'groups of 48 weights' "${verify[@]}" $single --engine fast --group 48
 expect_error "a cache in int4" 2 'a KV cache in int4' "${verify[@]}" $single --engine fast --kv-dtype int4
