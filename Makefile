@@ -24,6 +24,13 @@ LIBAV_SOURCES := video/video_libav.c video/libav_index.c video/libav_rgb.c
 CPPFLAGS += $(if $(LIBAV),$(shell pkg-config --cflags $(LIBAV_PACKAGES)))
 LDLIBS := $(if $(LIBAV),$(shell pkg-config --libs $(LIBAV_PACKAGES))) $(LDLIBS)
 
+# OpenBLAS, for --blas openblas, where it is installed. `make OPENBLAS=` builds without it.
+ifeq ($(origin OPENBLAS),undefined)
+OPENBLAS := $(shell pkg-config --exists openblas 2>/dev/null && echo yes)
+endif
+CPPFLAGS += $(if $(OPENBLAS),$(shell pkg-config --cflags openblas))
+LDLIBS := $(if $(OPENBLAS),$(shell pkg-config --libs openblas)) $(LDLIBS)
+
 CFLAGS_release := -O3
 CFLAGS_debug := -O0
 CFLAGS_asan := -O1 -fsanitize=address -fno-omit-frame-pointer
@@ -45,6 +52,7 @@ ARCHITECTURE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 OTHER_KERNELS := $(filter-out $(KERNEL_FOLDERS_$(ARCHITECTURE)),$(KERNEL_FOLDERS_x86_64) $(KERNEL_FOLDERS_aarch64))
 LIBRARY_SOURCES := $(filter-out $(OTHER_KERNELS:%=simd/kernels/%/%),$(LIBRARY_SOURCES))
 LIBRARY_SOURCES := $(filter-out $(if $(LIBAV),video/libav_missing.c,$(LIBAV_SOURCES)),$(LIBRARY_SOURCES))
+LIBRARY_SOURCES := $(filter-out blas/$(if $(OPENBLAS),blas_missing,blas_openblas).c,$(LIBRARY_SOURCES))
 CLI_SOURCES := $(sort $(wildcard cli/*.c))
 # Text that is part of the program, as C strings.
 CLI_TEXTS := $(BUILD)/default_tolerances.c $(BUILD)/report_page.c

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 packages=(gcc clang make pkg-config clang-format libclang-rt-14-dev libjansson-dev libjpeg62-turbo-dev libwebp-dev libpng-dev
-          libxxhash-dev libcriterion-dev libavformat-dev libavcodec-dev libswscale-dev libavutil-dev ffmpeg
+          libxxhash-dev libopenblas-dev libcriterion-dev libavformat-dev libavcodec-dev libswscale-dev libavutil-dev ffmpeg
           qemu-user libsimde-dev)
 [ $# -eq 0 ] || packages=("$@")
 

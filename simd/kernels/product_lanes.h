@@ -8,6 +8,8 @@
 
 #include "simd/kernels/lanes.h"
 
+#if defined(__AVX2__) || defined(__aarch64__)
+
 #if defined(__AVX512F__)
 #include "simd/kernels/product_lanes_avx512.h"
 #elif defined(__AVX2__)
@@ -70,4 +72,5 @@ MCV_INLINE void mcv_store_outputs(const float total[MCV_LANES], const float *bia
     }
 }
 
+#endif
 #endif

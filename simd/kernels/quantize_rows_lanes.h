@@ -6,6 +6,8 @@
 
 #include "simd/kernels/product_lanes.h"
 
+#if defined(__AVX2__)
+
 /* MCV_LANES values from `i` on, zeros behind the last. */
 MCV_INLINE mcv_floats load_values(const float *x, size_t i, size_t count) {
     return count - i < MCV_LANES ? mcv_floats_load_part(x + i, count - i) : mcv_floats_load(x + i);
@@ -58,4 +60,5 @@ void QUANTIZE_ROWS(const mcv_quantize_rows_args *a) {
     }
 }
 
+#endif
 #endif
