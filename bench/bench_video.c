@@ -1,8 +1,9 @@
 /* Videos, stage by stage: pictures decoded a second, and seconds and peak memory from a file to the slices of 180
  * groups of 3 frames at the published model's shapes; with a model, of a prompt with 3 frames a second, one a group.
  *
- * usage: bench_video [-m MODEL [-e SECONDS]] [FILE]
+ * usage: bench_video [-m MODEL [-r] [-e SECONDS]] [FILE]
  *   -m MODEL     one that `minicpmv synth` wrote will do
+ *   -r           the reference instead of the fast engine
  *   -e SECONDS   the model sees the video up to here
  *   without FILE a minute of 1920 x 1080 H.264 is made with the program ffmpeg */
 #include <stdio.h>
@@ -200,9 +201,14 @@ static mcv_status run_model(mcv_model *model, const char *path, double end) {
     return status;
 }
 
-static mcv_status bench_model(const char *folder, const char *path, double end) {
+static mcv_status bench_model(const char *folder, mcv_engine_kind engine, const char *path, double end) {
     mcv_model *model;
-    MCV_TRY(mcv_model_open(folder, NULL, &model));
+    mcv_model_options options = mcv_model_options_default();
+    options.engine = engine;
+    cost start = now(), opening = {0};
+    MCV_TRY(mcv_model_open(folder, &options, &model));
+    add_since(start, &opening);
+    report("model opened", 1, opening);
     mcv_status status = run_model(model, path, end);
     mcv_model_close(model);
     return status;
@@ -218,19 +224,22 @@ static mcv_status make_clip(char *path, size_t size) {
     return system(command) == 0 ? MCV_OK : MCV_FAIL(MCV_UNSUPPORTED, "the program ffmpeg cannot make a clip");
 }
 
-static mcv_status bench(const char *path, const char *model, double end) {
+static mcv_status bench(const char *path, const char *model, mcv_engine_kind engine, double end) {
     MCV_TRY(bench_all_pictures(path));
     MCV_TRY(bench_clip(path));
-    return model ? bench_model(model, path, end) : MCV_OK;
+    return model ? bench_model(model, engine, path, end) : MCV_OK;
 }
 
 int main(int argc, char **argv) {
     char made[64] = "";
     const char *model = NULL, *path = made;
+    mcv_engine_kind engine = MCV_ENGINE_FAST;
     double end = 0;
-    for (int option; (option = getopt(argc, argv, "m:e:")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "m:re:")) != -1;) {
         if (option == 'm')
             model = optarg;
+        else if (option == 'r')
+            engine = MCV_ENGINE_REFERENCE;
         else if (option == 'e')
             end = strtod(optarg, NULL);
         else
@@ -240,7 +249,7 @@ int main(int argc, char **argv) {
         path = argv[optind];
     mcv_status status = path == made ? make_clip(made, sizeof made) : MCV_OK;
     if (status == MCV_OK)
-        status = bench(path, model, end);
+        status = bench(path, model, engine, end);
     if (made[0])
         unlink(made);
     if (status != MCV_OK)
