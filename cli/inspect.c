@@ -1,14 +1,17 @@
-/* minicpmv inspect PATH: what a model folder or a safetensors file holds, and what is wrong with it. */
+/* minicpmv inspect PATH: what a model folder, a safetensors or a GGUF file holds, and what is wrong with it. */
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/inspect_gguf.h"
 #include "cli/json_output.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "formats/gguf.h"
 #include "formats/hash.h"
 #include "formats/safetensors.h"
+#include "formats/weights.h"
 #include "ref/parameters.h"
 #include "ref/processing_minicpmv.h"
 
@@ -27,10 +30,11 @@ typedef struct inspection {
     MiniCPMVConfig config;
     int tokenizer_size;
     component_totals components[NUM_COMPONENTS], all;
-    bool *expected;     /* [tensors of file]: the configuration implies it */
-    mcv_hash *hashes;   /* [tensors of file]; NULL without --hash */
-    json_t *problems;   /* strings: tensors that are missing or of the wrong shape, and the like */
-    json_t *unexpected; /* names of tensors that the configuration does not imply; they are not used */
+    mcv_weights *weights; /* the tensors of a model, parts of quantized layers put together */
+    bool *expected;       /* [weights]: the configuration implies it */
+    mcv_hash *hashes;     /* [tensors of file]; NULL without --hash */
+    json_t *problems;     /* strings: tensors that are missing or of the wrong shape, and the like */
+    json_t *unexpected;   /* names of tensors that the configuration does not imply; they are not used */
 } inspection;
 
 /* ---- Looking --------------------------------------------------------------------------------------------------- */
@@ -50,9 +54,18 @@ static mcv_status add_problem(inspection *self, const char *format, ...) {
     return add_string(self->problems, text);
 }
 
-static size_t find_index(const mcv_safetensors *file, const char *name) {
+/* *shape: of weight number `index`. */
+static const char *weight_at(const mcv_weights *weights, size_t index, mcv_tensor *shape) {
+    mcv_weight weight;
+    const char *unsupported, *name = mcv_weights_at(weights, index, &weight, &unsupported);
+    *shape = (mcv_tensor){.rank = weight.rank};
+    memcpy(shape->shape, weight.shape, sizeof shape->shape);
+    return name;
+}
+
+static size_t find_index(const mcv_weights *weights, const char *name, mcv_tensor *shape) {
     size_t i = 0;
-    while (i < mcv_safetensors_count(file) && strcmp(mcv_safetensors_name(file, i), name) != 0)
+    while (i < mcv_weights_count(weights) && strcmp(weight_at(weights, i, shape), name) != 0)
         i++;
     return i;
 }
@@ -60,13 +73,13 @@ static size_t find_index(const mcv_safetensors *file, const char *name) {
 /* A ParameterVisitor: holds a tensor of the file to what the configuration implies. */
 static mcv_status check_parameter(void *context, const char *name, const mcv_tensor *expected) {
     inspection *self = context;
-    size_t index = find_index(self->file, name);
+    mcv_tensor found;
+    size_t index = find_index(self->weights, name, &found);
     char expected_shape[128], found_shape[128];
     mcv_tensor_shape_text(expected, expected_shape, sizeof expected_shape);
-    if (index == mcv_safetensors_count(self->file))
+    if (index == mcv_weights_count(self->weights))
         return add_problem(self, "%s: missing, expected %s", name, expected_shape);
     self->expected[index] = true;
-    mcv_tensor found = mcv_safetensors_at(self->file, index);
     if (mcv_tensor_same_shape(&found, expected))
         return MCV_OK;
     return add_problem(self, "%s: shape %s, expected %s", name,
@@ -75,9 +88,10 @@ static mcv_status check_parameter(void *context, const char *name, const mcv_ten
 
 static mcv_status check_parameters(inspection *self) {
     MCV_TRY(MiniCPMV_named_parameters(&self->config, check_parameter, self));
-    for (size_t i = 0; i < mcv_safetensors_count(self->file); i++)
+    mcv_tensor shape;
+    for (size_t i = 0; i < mcv_weights_count(self->weights); i++)
         if (!self->expected[i])
-            MCV_TRY(add_string(self->unexpected, mcv_safetensors_name(self->file, i)));
+            MCV_TRY(add_string(self->unexpected, weight_at(self->weights, i, &shape)));
     return MCV_OK;
 }
 
@@ -137,10 +151,11 @@ static mcv_status look(inspection *self, bool hash) {
     if (self->is_model)
         MCV_TRY(MiniCPMVConfig_from_pretrained(&self->config, self->path));
     MCV_TRY(mcv_safetensors_open(self->path, &self->file));
-    MCV_TRY(MCV_NEW(&self->expected, mcv_safetensors_count(self->file)));
     add_up(self);
     if (self->is_model) {
         MCV_TRY(check_processor(self));
+        MCV_TRY(mcv_weights_open(self->path, NULL, &self->weights));
+        MCV_TRY(MCV_NEW(&self->expected, mcv_weights_count(self->weights)));
         MCV_TRY(check_parameters(self));
     }
     return hash ? hash_tensors(self) : MCV_OK;
@@ -270,6 +285,14 @@ static mcv_status report(const inspection *self, bool json) {
 }
 
 static mcv_status run(const mcv_arguments *arguments) {
+    bool is_gguf;
+    MCV_TRY(mcv_path_is_gguf(arguments->operands[0], &is_gguf));
+    if (is_gguf && mcv_option_count(arguments, "hash") > 0)
+        return MCV_FAIL(MCV_USAGE, "--hash is for safetensors files");
+    if (is_gguf)
+        return mcv_inspect_gguf(arguments);
+    if (mcv_option_value(arguments, "mmproj"))
+        return MCV_FAIL(MCV_USAGE, "%s is no GGUF file: --mmproj goes with one", arguments->operands[0]);
     inspection self = {.path = arguments->operands[0]};
     mcv_status status = look(&self, mcv_option_count(arguments, "hash") > 0);
     if (status == MCV_OK)
@@ -278,12 +301,14 @@ static mcv_status run(const mcv_arguments *arguments) {
     json_decref(self.unexpected);
     free(self.hashes);
     free(self.expected);
+    mcv_weights_close(self.weights);
     mcv_safetensors_close(self.file);
     return status;
 }
 
 static const mcv_option OPTIONS[] = {
     {0, "hash", NULL, "show the XXH3 fingerprint (128 bits) of each tensor's data"},
+    {0, "mmproj", "FILE", "the vision side of a GGUF file: hold the pair to its configuration"},
     {0},
 };
 
@@ -296,7 +321,8 @@ const mcv_command mcv_inspect_command = {
     .details =
         "Shows the tensors of a safetensors file or of a model's folder in Hugging Face layout. Of a folder also the\n"
         "configuration and the tokenizer, and whether the tensors are those that the configuration implies. Exit\n"
-        "code 3 where a file is damaged, a tensor missing or of the wrong shape.\n",
+        "code 3 where a file is damaged, a tensor missing or of the wrong shape. Of a GGUF file it shows metadata,\n"
+        "tensors and bits a weight by type.\n",
     .options = OPTIONS,
     .run = run,
 };

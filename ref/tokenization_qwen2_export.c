@@ -10,6 +10,12 @@ static const AddedToken *added_with_id(const Qwen2Tokenizer *tokenizer, size_t i
     return added >= 0 ? &tokenizer->added.tokens[added] : NULL;
 }
 
+/* Readers of the format take what looks like a control token for one. */
+static bool looks_special(const AddedToken *token) {
+    return token->size >= 4 && memcmp(token->content, "<|", 2) == 0 &&
+           memcmp(token->content + token->size - 2, "|>", 2) == 0;
+}
+
 /* The token of an id and its kind; rows of the embeddings that no token has get a name that says so. */
 static mcv_status describe(const Qwen2Tokenizer *tokenizer, size_t id, mcv_arena *arena, mcv_gguf_string *text,
                            int32_t *kind) {
@@ -17,7 +23,7 @@ static mcv_status describe(const Qwen2Tokenizer *tokenizer, size_t id, mcv_arena
     const char *content = BPE_id_to_token(&tokenizer->model, (int64_t)id);
     if (added) {
         *text = (mcv_gguf_string){added->content, added->size};
-        *kind = added->special ? TOKEN_CONTROL : TOKEN_USER_DEFINED;
+        *kind = added->special || looks_special(added) ? TOKEN_CONTROL : TOKEN_USER_DEFINED;
     } else if (content) {
         *text = (mcv_gguf_string){content, tokenizer->model.tokens[id].size};
         *kind = TOKEN_NORMAL;

@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(torch==2.13.0 transformers==4.51.3 pillow==13.0.0 numpy==2.4.6 safetensors xxhash scipy)
+packages=(torch==2.13.0 transformers==4.51.3 pillow==13.0.0 numpy==2.4.6 safetensors xxhash scipy gguf==0.19.0)
 wanted="${packages[*]}"
 mark=.venv/packages.txt
 

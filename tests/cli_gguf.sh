@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# GGUF files: quantize writes them, every command that takes a model reads them, damaged ones are refused.
+. "$(dirname "$0")/command_line.sh"
+model=golden/models/base-f32
+quantize=("$PROGRAM" quantize -m "$model")
+pair=(-m "$work/f32.gguf" --mmproj "$work/vision.gguf" --preprocessor-config "$model/preprocessor_config.json")
+
+# damaged NAME SED_SCRIPT: a copy of the language model's file with bytes replaced; prints its path.
+damaged() {
+    cp "$work/f32.gguf" "$work/$1"
+    LC_ALL=C sed -i "$2" "$work/$1"
+    echo "$work/$1"
+}
+
+plan 34
+expect "quantize to F32" 0 'f32.gguf: 32.000 bits a weight' "${quantize[@]}" --type f32 -o "$work/f32.gguf"
+expect "the vision side" 0 'vision.gguf: 32.000 bits a weight' "${quantize[@]}" --vision-type F32 --vision-output "$work/vision.gguf"
+expect "a case through the pair" 0 '^all equal' "$PROGRAM" verify golden/cases/unicode "${pair[@]}"
+expect "a case with images" 0 '^all equal' "$PROGRAM" verify golden/cases/single "${pair[@]}"
+expect "its own values are 4.5's" 1 'tgt_sizes' "$PROGRAM" verify golden/cases/single -m "$work/f32.gguf" --mmproj "$work/vision.gguf"
+result "the tokenizer" "$(diff <("$PROGRAM" tokenize -m "$model" 'It is <image>./</image> <think> 42!') \
+    <("$PROGRAM" tokenize -m "$work/f32.gguf" 'It is <image>./</image> <think> 42!'))"
+result "and back" "$(diff <("$PROGRAM" detokenize -m "$model" --skip-special-tokens 40 50 60 357 358 100) \
+    <("$PROGRAM" detokenize -m "$work/f32.gguf" --skip-special-tokens 40 50 60 357 358 100))"
+result "preprocess" "$(diff <("$PROGRAM" preprocess -m "$model" -i golden/images/wide.png -p x) \
+    <("$PROGRAM" preprocess "${pair[@]}" -i golden/images/wide.png -p x))"
+result "chat" "$(diff <("$PROGRAM" chat -m "$model" -i golden/images/square.png -p hello --num-beams 1 --max-new-tokens 5 2>&1) \
+    <("$PROGRAM" chat "${pair[@]}" -i golden/images/square.png -p hello --num-beams 1 --max-new-tokens 5 2>&1))"
+
+for type in Q4_0 Q5_1 Q8_0 BF16; do
+    expect "quantize to $type" 0 'bits a weight' "${quantize[@]}" --type $type -o "$work/q.gguf"
+done
+expect "rows too short for K blocks" 0 '^blk.0.ffn_up.weight +Q5_0 ' "${quantize[@]}" --type Q4_K_M -o "$work/q.gguf"
+expect "K blocks" 0 '^blk.0.ffn_down.weight +Q4_K .*' "$PROGRAM" quantize -m golden/demo --type Q4_K_M -o "$work/demo.gguf"
+expect "the mix's finer types" 0 '^output.weight +Q6_K ' "$PROGRAM" inspect "$work/demo.gguf"
+expect "an answer of it" 0 . "$PROGRAM" tokenize -m "$work/demo.gguf" "What colour is it?"
+expect "from one GGUF to another" 0 'bits a weight' "$PROGRAM" quantize -m "$work/f32.gguf" --mmproj "$work/vision.gguf" --type F16 -o "$work/f16.gguf"
+cp "$work/q.gguf" "$work/one.gguf"
+"${quantize[@]}" --type Q4_K_M --threads 3 -o "$work/q.gguf" >/dev/null
+result "the same bytes with other threads" "$(cmp "$work/one.gguf" "$work/q.gguf")"
+
+expect "inspect" 0 '^qwen3.block_count +uint32 2$' "$PROGRAM" inspect "$work/f32.gguf"
+expect "bits a weight" 0 '^all +[0-9]+ +[0-9]+ +[0-9]+ +32.000$' "$PROGRAM" inspect "$work/f32.gguf"
+result "a pair without problems" "$("$PROGRAM" inspect "$work/f32.gguf" --mmproj "$work/vision.gguf" | grep problem)"
+expect "a pair of other models" 3 '^problem: .*shape' "$PROGRAM" inspect "$work/demo.gguf" --mmproj "$work/vision.gguf"
+expect "a renamed tensor" 3 '^problem: the weights have no tensor llm.model.norm.weight' "$PROGRAM" inspect \
+    "$(damaged renamed.gguf 's/output_norm.weight/output_norn.weight/')" --mmproj "$work/vision.gguf"
+expect "a missing tokenizer" 3 'tokenizer.ggml.tokens: expected an array of strings, found no such key' "$PROGRAM" inspect \
+    "$(damaged untokenized.gguf 's/tokenizer.ggml.tokens/tokenizer.ggml.tokenz/')"
+
+head -c 300000 "$work/f32.gguf" >"$work/cut.gguf"
+expect_error "a file that is cut" 3 'cut.gguf: .*cut short' "$PROGRAM" inspect "$work/cut.gguf"
+expect_error "another architecture" 4 'general.architecture: expected qwen3, found string xwen3' "$PROGRAM" verify golden/cases/unicode \
+    -m "$(damaged other.gguf '0,/qwen3\./s/\(architecture.\{12\}\)qwen3/\1xwen3/')" --mmproj "$work/vision.gguf"
+expect_error "no vision side" 2 '--mmproj FILE is needed' "$PROGRAM" chat -m "$work/f32.gguf" -p x
+expect_error "a vision side beside a folder" 2 'no GGUF file' "$PROGRAM" chat -m "$model" --mmproj "$work/vision.gguf" -p x
+expect_error "a language model for a vision side" 4 'general.architecture: expected clip' "$PROGRAM" chat -m "$work/f32.gguf" \
+    --mmproj "$work/f32.gguf" -p x
+expect_error "no such type" 2 'no such type' "${quantize[@]}" --type Q9_9 -o "$work/q.gguf"
+expect_error "nothing to write" 2 'needed' "${quantize[@]}"
+expect_error "importance weights that are none" 3 'general.type: expected imatrix' "${quantize[@]}" --type Q4_0 \
+    --imatrix "$work/f32.gguf" -o "$work/never.gguf"
+result "nothing is left of what failed" "$(find "$work" -name 'never*')"
+finish
