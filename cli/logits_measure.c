@@ -17,12 +17,13 @@ void mcv_logits_top(const float *logits, size_t size, int k, int32_t *top) {
 
 /* log(sum of exp(logits)), without overflow. */
 static double log_sum_exp(const float *logits, size_t size) {
-    double greatest = -(double)INFINITY, sum = 0;
+    float greatest = -INFINITY;
+    double sum = 0;
     for (size_t i = 0; i < size; i++)
-        greatest = fmax(greatest, (double)logits[i]);
+        greatest = logits[i] > greatest ? logits[i] : greatest;
     for (size_t i = 0; i < size; i++)
-        sum += exp((double)logits[i] - greatest);
-    return greatest + log(sum);
+        sum += exp((double)logits[i] - (double)greatest);
+    return (double)greatest + log(sum);
 }
 
 double mcv_logits_log_probability(const float *logits, size_t size, int32_t id) {
