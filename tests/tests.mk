@@ -92,7 +92,7 @@ test-emulated: export QEMU_CPU := max
 test-emulated: export MCV_TRIALS ?= 150
 test-emulated: export EMULATOR := $(shell command -v qemu-aarch64)
 test-emulated:
-	@$(BUILD_TESTS); $(RUN_TESTS) $(filter-out %/test_video_libav,$(CRITERION_TESTS)) $(RACES) tests/cli_golden.sh
+	@$(BUILD_TESTS); $(RUN_TESTS) $(filter-out %/test_video_libav,$(CRITERION_TESTS)) $(RACES) tests/cli_golden.sh tests/cli_results.sh
 
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/*.c)))
 FUZZ_SECONDS ?= 60
