@@ -50,7 +50,7 @@ static float special(Trial *trial) {
 
 float trial_float(Trial *trial, Values values) {
     uint32_t bits = (uint32_t)next_random(trial);
-    switch (values) {
+    switch (trial->tame ? VALUES_NEAR_ONE : values) {
     case VALUES_WIDE:
         return mcv_f32_from_bits((bits & 0x7f800000u) == 0x7f800000u ? bits & 0xbfffffffu : bits);
     case VALUES_SPECIAL:

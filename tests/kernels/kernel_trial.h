@@ -42,6 +42,7 @@ enum { MAX_BUFFERS = 48 };
 
 typedef struct Trial {
     uint64_t random;
+    bool tame;     /* floats are near one, whatever a generator asks for */
     Values values; /* of the buffer before; VALUES_KINDS: there is none */
     int index;     /* counts the trials of a kernel */
     Buffer buffers[MAX_BUFFERS];

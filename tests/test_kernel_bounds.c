@@ -1,0 +1,411 @@
+/* The contracts themselves, against FP64: every error stays within the bound that docs/numerics.md derives. The
+ * variants need no such test, they have the contracts' bits. */
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/tensor.h"
+#include "simd/kernels/kernel_math.h"
+#include "tests/kernels/check_kernel.h"
+
+/* Half the distance from 1 to the next float, and Higham's gamma(n), what n roundings amount to at most. */
+static const double U = 0x1p-24;
+
+static double gamma_of(double n) {
+    return n * U / (1 - n * U);
+}
+
+static size_t compared;
+static double closest; /* the largest error found, as a part of its bound */
+
+static void within(double found, double exact, double bound, const char *what) {
+    double error = fabs(found - exact);
+    compared++;
+    if (error > closest * bound)
+        closest = error / bound;
+    cr_assert(error <= bound, "%s is %.9g, exactly %.17g, which is %.3g off; the bound is %.3g", what, found, exact,
+              error, bound);
+}
+
+/* Runs a check in the place of the kernel, with the arguments that the kernel's generator makes. */
+#define BOUND_TEST(name, arguments)                                                                                    \
+    static void check_##name(const arguments *a);                                                                      \
+    Test(kernel_bounds, name) {                                                                                        \
+        static Trial trial = {.tame = true};                                                                           \
+        uint64_t seed = check_seed();                                                                                  \
+        for (int i = 0; i < 300; i++) {                                                                                \
+            trial_begin(&trial, seed, i);                                                                              \
+            generate_##name(&trial, check_##name);                                                                     \
+        }                                                                                                              \
+        cr_log_info("%s: %zu comparisons, at most %.2g of the bound, MCV_SEED=%" PRIu64, #name, compared, closest,     \
+                    seed);                                                                                             \
+        cr_assert_gt(compared, 1000);                                                                                  \
+        trial_free(&trial);                                                                                            \
+    }                                                                                                                  \
+    static void check_##name(const arguments *a)
+
+static float *copy(const float *from, size_t count) {
+    float *to = malloc(count ? count * sizeof *to : 1);
+    cr_assert(to);
+    return memcpy(to, from, count * sizeof *to);
+}
+
+static float *copy_rows(const float *from, size_t rows, size_t columns, size_t stride) {
+    return copy(from, rows ? (rows - 1) * stride + columns : 0);
+}
+
+static double larger(double a, double b) {
+    return a > b ? a : b;
+}
+
+/* ---- Matrix products ---------------------------------------------------------------------------------------- */
+
+/* The end of an output: each addition may round once more. */
+static void within_output(double found, double total, double bound, const float *bias, size_t n, const float *before) {
+    double exact = total + (bias ? bias[n] : 0);
+    bound += bias ? U * (fabs(exact) + bound) : 0;
+    exact += before ? *before : 0;
+    bound += before ? U * (fabs(exact) + bound) : 0;
+    within(found, exact, bound, "y");
+}
+
+static void check_gemm(const mcv_gemm_args *a, bool bf16) {
+    size_t pairs = (a->k + 1) / 2;
+    float *before = a->accumulate ? copy_rows(a->y, a->m, a->n, a->ldy) : NULL;
+    (bf16 ? mcv_gemm_bf16_contract : mcv_gemm_f32_contract)(a);
+    for (size_t m = 0; m < a->m; m++)
+        for (size_t n = 0; n < a->n; n++) {
+            double total = 0, size = 0;
+            for (size_t k = 0; k < a->k; k++) {
+                size_t at = n / MCV_LANES * pairs * 2 * MCV_LANES + (k / 2 * MCV_LANES + n % MCV_LANES) * 2 + k % 2;
+                double w = bf16 ? mcv_f32_from_bf16(((const uint16_t *)a->w)[at])
+                                : ((const float *)a->w)[(n / MCV_LANES * a->k + k) * MCV_LANES + n % MCV_LANES];
+                total += w * a->x[m * a->ldx + k];
+                size += fabs(w * a->x[m * a->ldx + k]);
+            }
+            double roundings = MCV_K_BLOCK + ceil((double)a->k / MCV_K_BLOCK);
+            within_output(a->y[m * a->ldy + n], total, gamma_of(roundings) * size, a->bias, n,
+                          before ? &before[m * a->ldy + n] : NULL);
+        }
+    free(before);
+}
+
+BOUND_TEST(gemm_f32, mcv_gemm_args) {
+    check_gemm(a, false);
+}
+
+BOUND_TEST(gemm_bf16, mcv_gemm_args) {
+    check_gemm(a, true);
+}
+
+/* Three roundings: of the integer to a float, of the scale, of their product. */
+BOUND_TEST(gemm_int8, mcv_gemm_int8_args) {
+    size_t padded = (a->k + MCV_K_PADDING - 1) / MCV_K_PADDING * MCV_K_PADDING;
+    float *before = a->accumulate ? copy_rows(a->y, a->m, a->n, a->ldy) : NULL;
+    mcv_gemm_int8_contract(a);
+    for (size_t m = 0; m < a->m; m++)
+        for (size_t n = 0; n < a->n; n++) {
+            double dot = 0;
+            for (size_t k = 0; k < a->k; k++)
+                dot += a->q[m * a->ldq + k] *
+                       a->w[n / MCV_LANES * padded * MCV_LANES + (k / 4 * MCV_LANES + n % MCV_LANES) * 4 + k % 4];
+            double total = dot * a->scale[m] * a->w_scale[n];
+            within_output(a->y[m * a->ldy + n], total, gamma_of(3) * fabs(total) + 0x1p-149, a->bias, n,
+                          before ? &before[m * a->ldy + n] : NULL);
+        }
+    free(before);
+}
+
+/* One rounding of a group's scale, and one for each group that is added from there on. */
+BOUND_TEST(gemm_int4, mcv_gemm_int4_args) {
+    size_t groups = (a->k + a->group - 1) / a->group;
+    float *before = a->accumulate ? copy_rows(a->y, a->m, a->n, a->ldy) : NULL;
+    mcv_gemm_int4_contract(a);
+    for (size_t m = 0; m < a->m; m++)
+        for (size_t n = 0; n < a->n; n++) {
+            double total = 0, size = 0;
+            for (size_t k = 0; k < a->k; k++) {
+                size_t g = k / a->group, panel = n / MCV_LANES * groups + g, at = panel * MCV_LANES + n % MCV_LANES;
+                size_t inside = k % a->group;
+                uint8_t byte =
+                    a->w[panel * a->group / 2 * MCV_LANES + (inside / 8 * MCV_LANES + n % MCV_LANES) * 4 + inside % 4];
+                int weight = (inside % 8 < 4 ? byte & 15 : byte >> 4) - (a->w_zero ? a->w_zero[at] : 8);
+                double product =
+                    (double)weight * a->q[m * a->ldq + k] * mcv_f32_from_f16(a->w_scale[at]) * a->scale[m * groups + g];
+                total += product;
+                size += fabs(product);
+            }
+            within_output(a->y[m * a->ldy + n], total, gamma_of((double)groups + 1) * size + 0x1p-140, a->bias, n,
+                          before ? &before[m * a->ldy + n] : NULL);
+        }
+    free(before);
+}
+
+/* Half a step, and what the roundings of the scale and of its inverse make of 127 steps. */
+BOUND_TEST(quantize_rows, mcv_quantize_rows_args) {
+    size_t groups = a->group ? (a->k + a->group - 1) / a->group : 0;
+    mcv_quantize_rows_contract(a);
+    for (size_t m = 0; m < a->m; m++) {
+        int64_t sum = 0;
+        for (size_t k = 0; k < a->k; k++) {
+            size_t at = m * groups + k / a->group;
+            double scale = a->scale[at];
+            sum = k % a->group ? sum + a->q[m * a->ldq + k] : a->q[m * a->ldq + k];
+            within(a->q[m * a->ldq + k] * scale, a->x[m * a->ldx + k], scale * (0.5 + 127 * gamma_of(4)), "q * scale");
+            if (k + 1 == a->k || (k + 1) % a->group == 0)
+                cr_assert_eq(a->sum[at], sum);
+        }
+    }
+}
+
+/* ---- Rows --------------------------------------------------------------------------------------------------- */
+
+/* A sum of `columns` numbers: one goes through so many additions, the last four in the tree. */
+static double row_sum(size_t columns) {
+    return ceil((double)columns / MCV_LANES) + 4;
+}
+
+/* The sum, the division and the addition of eps, halved by the square root; the root, its inverse, two products. */
+BOUND_TEST(rms_norm, mcv_norm_args) {
+    float *x = copy_rows(a->x, a->rows, a->columns, a->ldx);
+    mcv_rms_norm_contract(a);
+    for (size_t row = 0; row < a->rows; row++) {
+        double squares = 0;
+        for (size_t i = 0; i < a->columns; i++)
+            squares += (double)x[row * a->ldx + i] * x[row * a->ldx + i];
+        double scale = 1 / sqrt(squares / (double)a->columns + a->eps);
+        for (size_t i = 0; i < a->columns; i++) {
+            double exact = x[row * a->ldx + i] * scale * a->weight[i];
+            within(a->y[row * a->ldy + i], exact, gamma_of((row_sum(a->columns) + 2) / 2 + 5) * fabs(exact), "y");
+        }
+    }
+    free(x);
+}
+
+/* The mean's error moves every centered element, these the variance, this the scale. */
+BOUND_TEST(layer_norm, mcv_norm_args) {
+    float *x = copy_rows(a->x, a->rows, a->columns, a->ldx);
+    mcv_layer_norm_contract(a);
+    double count = (double)a->columns, of_sum = gamma_of(row_sum(a->columns) + 1);
+    for (size_t row = 0; row < a->rows; row++) {
+        double mean = 0, size = 0, variance = 0, of_variance = 0;
+        for (size_t i = 0; i < a->columns; i++) {
+            mean += x[row * a->ldx + i] / count;
+            size += fabs(x[row * a->ldx + i]) / count;
+        }
+        double of_mean = of_sum * size;
+        for (size_t i = 0; i < a->columns; i++) {
+            double c = fabs(x[row * a->ldx + i] - mean), off = of_mean + U * (c + of_mean);
+            variance += c * c / count;
+            of_variance += (2 * c * off + off * off + of_sum * (c + off) * (c + off)) / count;
+        }
+        if (variance + a->eps <= 4 * of_variance)
+            continue; /* one column, or rows of equal numbers: any scale is within the error */
+        double scale = 1 / sqrt(variance + a->eps);
+        double largest = (1 + gamma_of(4)) / sqrt(variance + a->eps - of_variance), of_scale = largest - scale;
+        for (size_t i = 0; i < a->columns; i++) {
+            double c = x[row * a->ldx + i] - mean, off = of_mean + U * (fabs(c) + of_mean);
+            double exact = c * scale * a->weight[i] + a->bias[i];
+            double bound = fabs(a->weight[i]) * (fabs(c) * of_scale + off * largest) * (1 + gamma_of(2)) +
+                           fabs(a->weight[i] * c * scale) * gamma_of(2);
+            within(a->y[row * a->ldy + i], exact, bound + U * (fabs(exact) + bound), "y");
+        }
+    }
+    free(x);
+}
+
+/* What exp adds: its own error (test exp below), and that of an argument rounded once. */
+static double exp_error(double argument) {
+    return 2 * U * 0.85 + U * fabs(argument);
+}
+
+BOUND_TEST(softmax, mcv_softmax_args) {
+    float *x = copy_rows(a->x, a->rows, a->columns, a->ldx);
+    mcv_softmax_contract(a);
+    for (size_t row = 0; row < a->rows; row++) {
+        double largest = x[row * a->ldx], sum = 0, of_sum = 0;
+        for (size_t i = 0; i < a->columns; i++)
+            largest = larger(largest, x[row * a->ldx + i]);
+        for (size_t i = 0; i < a->columns; i++) {
+            double t = x[row * a->ldx + i] - largest;
+            sum += exp(t);
+            of_sum += exp(t) * exp_error(t);
+        }
+        for (size_t i = 0; i < a->columns; i++) {
+            double t = x[row * a->ldx + i] - largest, exact = exp(t) / sum;
+            double relative = exp_error(t) + of_sum / sum + gamma_of(row_sum(a->columns) + 1);
+            within(a->y[row * a->ldy + i], exact, 1.001 * relative * exact, "y");
+        }
+    }
+    free(x);
+}
+
+BOUND_TEST(rope, mcv_rope_args) {
+    size_t half = a->head_dim / 2;
+    float *x = copy_rows(a->x, a->rows, a->heads * a->head_dim, a->ldx);
+    mcv_rope_contract(a);
+    for (size_t row = 0; row < a->rows; row++)
+        for (size_t i = 0; i < a->heads * half; i++) {
+            size_t at = row * a->ldx + i / half * a->head_dim + i % half, angle = row * half + i % half;
+            double low = x[at], high = x[at + half], cosine = a->cos[angle], sine = a->sin[angle];
+            double bound = gamma_of(2) * (fabs(low * cosine) + fabs(high * sine));
+            within(a->x[at], low * cosine - high * sine, bound, "x");
+            bound = gamma_of(2) * (fabs(high * cosine) + fabs(low * sine));
+            within(a->x[at + half], high * cosine + low * sine, bound, "x");
+        }
+    free(x);
+}
+
+/* ---- Attention ---------------------------------------------------------------------------------------------- */
+
+static double kv_element(mcv_kv_type type, const void *data, size_t i) {
+    return type == MCV_KV_F32    ? ((const float *)data)[i]
+           : type == MCV_KV_BF16 ? mcv_f32_from_bf16(((const uint16_t *)data)[i])
+                                 : ((const int8_t *)data)[i];
+}
+
+/* The score of a key, and what it may be off by: a chain of head_dim roundings, two more for the scale. */
+static double key_score(const mcv_attention_args *a, size_t query, size_t key, double *off) {
+    const mcv_kv_block *block = &a->blocks[key / MCV_KEY_BLOCK];
+    size_t j = key % MCV_KEY_BLOCK, at = j / MCV_LANES * a->head_dim * MCV_LANES + j % MCV_LANES;
+    double dot = 0, size = 0, scale = a->type == MCV_KV_INT8 ? (double)block->k_scale[j] * a->scale : a->scale;
+    for (size_t d = 0; d < a->head_dim; d++) {
+        double product = a->q[query * a->ldq + d] * kv_element(a->type, block->k, at + d * MCV_LANES);
+        dot += product;
+        size += fabs(product);
+    }
+    *off = gamma_of((double)a->head_dim + 2) * size * fabs(scale);
+    return dot * scale;
+}
+
+/* An exponential goes through at most so many products with exp(m - m'), whose errors add up, and o's terms through the
+ * chain of all keys. */
+static void check_query(const mcv_attention_args *a, size_t query) {
+    size_t keys = a->visible[query];
+    double score[512], off[512], weight[512], largest = -INFINITY, least = INFINITY, sum = 0, of_sum = 0;
+    double blocks = ceil((double)keys / MCV_KEY_BLOCK);
+    for (size_t j = 0; j < keys; j++) {
+        score[j] = key_score(a, query, j, &off[j]);
+        largest = larger(largest, score[j] + off[j]);
+        least = -larger(-least, -score[j] + off[j]);
+    }
+    for (size_t j = 0; j < keys; j++) {
+        weight[j] = exp(score[j] - largest);
+        off[j] += U * (largest - least) * 2 + (blocks + 1) * exp_error(0) + gamma_of(blocks + 1);
+        sum += weight[j];
+        of_sum += weight[j] * off[j];
+    }
+    of_sum = of_sum / sum + gamma_of(8 + blocks);
+    for (size_t d = 0; d < a->head_dim; d++) {
+        double exact = 0, bound = 0;
+        for (size_t j = 0; j < keys; j++) {
+            const mcv_kv_block *block = &a->blocks[j / MCV_KEY_BLOCK];
+            double scale = a->type == MCV_KV_INT8 ? block->v_scale[j % MCV_KEY_BLOCK] : 1;
+            double v = kv_element(a->type, block->v, j % MCV_KEY_BLOCK * a->head_dim + d) * scale * weight[j] / sum;
+            exact += v;
+            bound += fabs(v) * (off[j] + of_sum + gamma_of((double)keys + blocks + 2));
+        }
+        within(a->y[query * a->ldy + d], exact, 1.01 * bound + 1e-30, "y");
+    }
+}
+
+BOUND_TEST(attention, mcv_attention_args) {
+    mcv_attention_contract(a);
+    for (size_t query = 0; query < a->queries; query++)
+        if (a->visible[query])
+            check_query(a, query);
+}
+
+/* ---- Elements ----------------------------------------------------------------------------------------------- */
+
+BOUND_TEST(add, mcv_multiply_args) {
+    float *x = copy(a->a, a->count), *y = copy(a->b, a->count);
+    mcv_add_contract(a);
+    for (size_t i = 0; i < a->count; i++)
+        within(a->y[i], (double)x[i] + y[i], U * fabs((double)x[i] + y[i]), "y");
+    free(x);
+    free(y);
+}
+
+static double exact_silu(double x) {
+    return x / (1 + exp(-x));
+}
+
+BOUND_TEST(silu_multiply, mcv_multiply_args) {
+    float *x = copy(a->a, a->count), *y = copy(a->b, a->count);
+    mcv_silu_multiply_contract(a);
+    for (size_t i = 0; i < a->count; i++) {
+        double exact = exact_silu(x[i]) * y[i];
+        within(a->y[i], exact, (2 * U * 2.1 + U) * 1.001 * fabs(exact), "y");
+    }
+    free(x);
+    free(y);
+}
+
+/* ---- Functions, over every 997th float ---------------------------------------------------------------------- */
+
+/* The distance of neighbouring floats at a number. */
+static double ulp(double number) {
+    int exponent;
+    frexp(number, &exponent);
+    return ldexp(1, (fabs(number) < 0x1p-126 ? -125 : exponent) - 24);
+}
+
+/* From `first` to `last`: within `ulps`, or within `absolute` of the exact value. */
+static void sweep(float (*function)(float), double (*exact)(double), float first, float last, double ulps,
+                  double absolute) {
+    double most = 0;
+    size_t count = 0;
+    for (uint64_t bits = 0; bits <= UINT32_MAX; bits += 997) {
+        float x = mcv_f32_from_bits((uint32_t)bits);
+        if (!(x >= first && x <= last))
+            continue;
+        double expected = exact((double)x), error = fabs(function(x) - expected), limit = ulps * ulp(expected);
+        most = larger(most, error / (limit + absolute));
+        cr_assert(error <= limit + absolute, "of %a: %a, exactly %a", x, function(x), expected);
+        count++;
+    }
+    cr_log_info("%zu values from %g to %g, at most %.3f of the limit", count, first, last, most);
+    cr_assert_gt(count, 1000);
+}
+
+static double exact_gelu(double x) {
+    return 0.5 * x * erfc(-x * sqrt(0.5));
+}
+
+static double exact_gelu_tanh(double x) {
+    return x / (1 + exp(-2 * sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+}
+
+Test(kernel_bounds, exp) {
+    sweep(mcv_expf, exp, -87.33f, 88.37f, 0.85, 0);
+    sweep(mcv_expf, exp, -1e30f, -87.33f, 0.85, 0x1p-125);
+    cr_expect_eq(mcv_expf(0), 1);
+    cr_expect_eq(mcv_expf(INFINITY), INFINITY);
+    cr_expect_eq(mcv_expf(-INFINITY), 0);
+    cr_expect(isnan(mcv_expf(NAN)));
+}
+
+Test(kernel_bounds, erf) {
+    sweep(mcv_erff, erf, -1e30f, 1e30f, 1, 0);
+    cr_expect_eq(mcv_erff(INFINITY), 1);
+    cr_expect_eq(mcv_erff(-INFINITY), -1);
+    cr_expect(isnan(mcv_erff(NAN)));
+}
+
+Test(kernel_bounds, silu) {
+    sweep(mcv_siluf, exact_silu, -87, 1e30f, 2.1, 0);
+    sweep(mcv_siluf, exact_silu, -1e30f, -87, 2.1, 1e-36);
+}
+
+/* Below -1 the sum 1 + erf cancels; what is left is small. */
+Test(kernel_bounds, gelu) {
+    sweep(mcv_geluf, exact_gelu, -1, 1e30f, 2.5, 0);
+    sweep(mcv_geluf, exact_gelu, -1e30f, -1, 0, 0x1p-23);
+}
+
+Test(kernel_bounds, gelu_tanh) {
+    sweep(mcv_gelu_tanhf, exact_gelu_tanh, -1, 1e10f, 2.5, 0);
+    sweep(mcv_gelu_tanhf, exact_gelu_tanh, -1e10f, -1, 0, 0x1p-24);
+}
