@@ -34,11 +34,12 @@ size_t trial_size(Trial *trial, size_t largest) {
     return size < largest ? size : largest;
 }
 
+/* The factor gives the sum, a multiple of 2^-21, all of its bits. */
 static float near_one(Trial *trial) {
     float sum = 0;
     for (int i = 0; i < 4; i++)
         sum += (float)trial_below(trial, 1 << 22) * 0x1p-21f - 1;
-    return sum;
+    return sum * (0.75f + (float)trial_below(trial, 1 << 22) * 0x1p-23f);
 }
 
 static float special(Trial *trial) {
