@@ -26,7 +26,7 @@ LDLIBS := $(if $(LIBAV),$(shell pkg-config --libs $(LIBAV_PACKAGES))) $(LDLIBS)
 
 # OpenBLAS, for --blas openblas, where it is installed. `make OPENBLAS=` builds without it.
 ifeq ($(origin OPENBLAS),undefined)
-OPENBLAS := $(shell pkg-config --exists openblas 2>/dev/null && echo yes)
+OPENBLAS := $(if $(SYSROOT),,$(shell pkg-config --exists openblas 2>/dev/null && echo yes))
 endif
 CPPFLAGS += $(if $(OPENBLAS),$(shell pkg-config --cflags openblas))
 LDLIBS := $(if $(OPENBLAS),$(shell pkg-config --libs openblas)) $(LDLIBS)
