@@ -330,7 +330,9 @@ static const mcv_option OPTIONS[] = {
     MCV_QUESTION_OPTIONS,
     MCV_MODEL_FILE_OPTIONS,
     MCV_ENGINE_OPTIONS,
-    {0, "names", "FILE", "what a dump calls its tensors: a name map; dimensions of size 1 do not count then"},
+    {0, "names", "FILE",
+     "what a dump calls its tensors: a name map; dimensions of size 1, and how neighbours are joined, do not count "
+     "then"},
     MCV_TOLERANCE_OPTION,
     {0, "limit", "X", "the most that norm(A - B) / norm(B) may be, in place of the table's"},
     {0},

@@ -30,7 +30,7 @@ typedef struct mcv_comparison_options {
     mcv_tolerances *tolerances;
     const mcv_selection *selection; /* NULL: everything */
     bool common_only;               /* golden tensors that never arrive are passed over */
-    bool loose_shapes;              /* dimensions of size 1 do not count */
+    bool loose_shapes;              /* dimensions of size 1 do not count, and neighbours may be joined */
     bool ours_is_mapped;            /* our tensors are views of mapped files, whose memory is given back once read */
 } mcv_comparison_options;
 

@@ -112,7 +112,8 @@ static mcv_status run(const mcv_arguments *arguments) {
 }
 
 static const mcv_option OPTIONS[] = {
-    {0, "names", "FILE", "what A calls its tensors: a name map; dimensions of size 1 do not count then"},
+    {0, "names", "FILE",
+     "what A calls its tensors: a name map; dimensions of size 1, and how neighbours are joined, do not count then"},
     {0, "exact", "FILE", "an FP64 run: A must be nearer to it than B, as in verify"},
     {0, "common", NULL, "pass over tensors that only B has"},
     MCV_STAGE_OPTION,

@@ -24,7 +24,7 @@ json() {
     "$PROGRAM" diff --json "$@" 2>/dev/null | python3 -c "import json,sys; r=json.load(sys.stdin); sys.exit(0 if $filter else repr(r))"
 }
 
-plan 32
+plan 34
 expect "equal dumps" 0 '^all equal: 2 comparisons in 1 case$' diff "$work/both" "$work/both"
 expect "a line a tensor" 0 '^vpm +\[1\] +F32 +0.00e\+00 +0.00e\+00 +0.00e\+00 +1.000000000 +0 +0 +0  - +ok$' diff "$work/both" "$work/both"
 expect "one differs" 1 '^first divergence: .*: llm.lm_head: rel_l2 0.5' diff "$work/head_differs" "$work/both"
@@ -57,6 +57,12 @@ printf '%s\n' 'blk-([0-9]+) vpm.\1' 'rope -' >"$work/names"
 make_dump "$work/foreign" '{"blk-0":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"rope":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}' "$one$two$one"
 make_dump "$work/native" '{"vpm.0":{"dtype":"F32","shape":[1,2,1],"data_offsets":[0,8]},"vpm.1":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}' "$one$two$one"
 expect "names of another engine; dimensions of size 1 do not count" 0 '^vpm.0 +\[1, 2, 1\] .* ok$' diff --names "$work/names" --common "$work/foreign" "$work/native"
+make_dump "$work/split" '{"blk-0":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"blk-1":{"dtype":"F32","shape":[2,2],"data_offsets":[16,32]}}' "$one$two$one$two$one$two$one$two"
+make_dump "$work/joined" '{"vpm.0":{"dtype":"F32","shape":[1,4],"data_offsets":[0,16]},"vpm.1":{"dtype":"F32","shape":[4],"data_offsets":[16,32]}}' "$one$two$one$two$one$two$one$two"
+expect "dimensions that one side has joined" 0 '^vpm.0 +\[1, 4\] .* ok$' diff --names "$work/names" "$work/split" "$work/joined"
+make_dump "$work/six" '{"blk-0":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}' "$one$two$one$two$one$two"
+make_dump "$work/turned" '{"vpm.0":{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]}}' "$one$two$one$two$one$two"
+expect "but not that are turned" 1 '^vpm.0 .*FAIL: shape \[2, 3\], golden \[3, 2\]' diff --names "$work/names" "$work/six" "$work/turned"
 expect "what only B has, without --common" 1 '^vpm.1 .*FAIL: missing' diff --names "$work/names" "$work/foreign" "$work/native"
 expect "without names nothing is common" 1 'nothing was compared' diff --common "$work/foreign" "$work/native"
 expect_error "names that are not there" 3 'none: ' diff --names "$work/none" "$work/foreign" "$work/native"
