@@ -13,9 +13,21 @@
 /* One a line, so that a new one changes one line. */
 /* clang-format off */
 static const mcv_command *const COMMANDS[] = {
-    &mcv_chat_command,   &mcv_verify_command,   &mcv_dump_command,     &mcv_diff_command,       &mcv_bisect_command,
-    &mcv_logits_command, &mcv_inspect_command,  &mcv_tokenize_command, &mcv_detokenize_command, &mcv_preprocess_command,
-    &mcv_eval_command,   &mcv_quantize_command, &mcv_synth_command,    &mcv_kernels_command,    NULL,
+    &mcv_chat_command,
+    &mcv_verify_command,
+    &mcv_dump_command,
+    &mcv_diff_command,
+    &mcv_bisect_command,
+    &mcv_logits_command,
+    &mcv_inspect_command,
+    &mcv_tokenize_command,
+    &mcv_detokenize_command,
+    &mcv_preprocess_command,
+    &mcv_eval_command,
+    &mcv_quantize_command,
+    &mcv_synth_command,
+    &mcv_kernels_command,
+    NULL,
 };
 /* clang-format on */
 
