@@ -3,10 +3,10 @@
 #include <png.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 
 #include "cli/base64.h"
 #include "cli/json_output.h"
+#include "cli/machine.h"
 #include "cli/report.h"
 #include "core/file.h"
 #include "formats/hash.h"
@@ -40,20 +40,10 @@ static json_t *describe_command(const mcv_arguments *arguments) {
     return command;
 }
 
-/* "AMD EPYC ..., x86_64": Linux tells the first part on x86 only. */
+/* "AMD EPYC ..., x86_64" */
 static json_t *describe_machine(void) {
-    char line[256], model[256] = "";
-    struct utsname system = {.machine = "unknown"};
-    FILE *file = fopen("/proc/cpuinfo", "r");
-    while (file && !model[0] && fgets(line, sizeof line, file)) {
-        const char *value = strchr(line, ':');
-        if (strncmp(line, "model name", strlen("model name")) == 0 && value)
-            snprintf(model, sizeof model, "%.*s, ", (int)strcspn(value + 2, "\n"), value + 2);
-    }
-    if (file)
-        fclose(file);
-    uname(&system);
-    return json_sprintf("%s%s", model, system.machine);
+    mcv_machine machine = mcv_machine_get();
+    return json_sprintf("%s%s%s", machine.cpu, machine.cpu[0] ? ", " : "", machine.architecture);
 }
 
 static json_t *describe_run(const mcv_arguments *arguments) {
