@@ -63,7 +63,11 @@ check_names() {
     result "$1" "$problem"
 }
 
-mapfile -t lines < <(commands)
+if [ "${MODE:-release}" != release ]; then
+    echo "1..0 # SKIP the page's commands are tried with the release build"
+    exit 0
+fi
+mapfile -t lines < <(commands | awk '!seen[$0]++')
 plan $((${#lines[@]} + 6))
 result "commands were found" "$([ ${#lines[@]} -ge 25 ] || echo "${#lines[@]}")"
 for line in "${lines[@]}"; do
