@@ -356,6 +356,7 @@ Test(clip, sections_without_pictures) {
     options.end = 0;
     options.start = 8;
     cr_expect_eq(mcv_clip_open(folder, &options, &clip), MCV_USAGE);
+    cr_expect_not_null(strstr(mcv_error_message(), "from 8 s on"), "%s", mcv_error_message());
     cr_expect_null(clip.video);
 }
 

@@ -71,6 +71,9 @@ static mcv_status sample(const char *path, const mcv_clip_options *options, mcv_
     frame_times whole = choose_timing(mcv_video_get_info(clip->video), options->card_timing);
     int64_t first = first_from(&whole, options->start);
     int64_t last = options->end > 0 ? first_from(&whole, options->end) : whole.count;
+    if (first >= last && options->end <= 0)
+        return MCV_FAIL(MCV_USAGE, "%s: no picture is shown from %g s on; the video lasts %g s", path, options->start,
+                        (double)whole.count / whole.fps);
     if (first >= last)
         return MCV_FAIL(MCV_USAGE, "%s: no picture is shown from %g s to %g s; the video lasts %g s", path,
                         options->start, options->end, (double)whole.count / whole.fps);
