@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/engine_options.h"
 #include "cli/model_options.h"
+#include "cli/prompt_options.h"
 #include "cli/turn.h"
 #include "cli/video_options.h"
 #include "core/buffer.h"
@@ -293,15 +294,6 @@ static const mcv_option OPTIONS[] = {
     {0},
 };
 
-static mcv_status read_prompt_options(const mcv_arguments *arguments, mcv_prompt_options *options) {
-    *options = mcv_prompt_options_default();
-    options->system_prompt = mcv_option_value(arguments, "system");
-    options->enable_thinking = mcv_option_count(arguments, "thinking") > 0;
-    MCV_TRY(mcv_option_int(arguments, "max-inp-length", 0, 1 << 24, &options->max_inp_length));
-    MCV_TRY(mcv_option_int(arguments, "max-slice-nums", 1, 1 << 10, &options->max_slice_nums));
-    return mcv_option_int(arguments, "use-image-id", 0, 1, &options->use_image_id);
-}
-
 /* The preset of chat(), and over it what the command line says. */
 static mcv_status read_generation_options(const mcv_arguments *arguments, const mcv_model *model, int enable_thinking,
                                           mcv_generation_options *options) {
@@ -338,7 +330,7 @@ static mcv_status open_session(session *self, const mcv_arguments *arguments) {
     MiniCPMVConfig config;
     mcv_model_options model_options;
     MCV_TRY(mcv_model_options_require(arguments, &files));
-    MCV_TRY(read_prompt_options(arguments, &self->prompt_options));
+    MCV_TRY(mcv_prompt_options_read(arguments, &self->prompt_options));
     MCV_TRY(mcv_video_options_read(arguments, &self->turn_options.clip));
     MCV_TRY(mcv_engine_options_read(arguments, MCV_ENGINE_FAST, &model_options));
     model_options.mmproj = files.mmproj;

@@ -10,6 +10,7 @@
 #include "cli/eval_items.h"
 #include "cli/json_output.h"
 #include "cli/model_options.h"
+#include "cli/prompt_options.h"
 #include "cli/tolerances.h"
 #include "core/file.h"
 #include "formats/hash.h"
@@ -146,7 +147,7 @@ static mcv_status check_options(evaluation *self) {
     self->items.context = 256;
     MCV_TRY(mcv_option_double(arguments, "max-kl", 0, (double)INFINITY, &self->max_kl));
     MCV_TRY(mcv_option_int(arguments, "context", 2, 1 << 20, &self->items.context));
-    return mcv_option_int(arguments, "max-slice-nums", 1, 1 << 10, &self->items.max_slice_nums);
+    return mcv_option_int(arguments, "max-slice-nums", 1, MCV_MOST_SLICES, &self->items.max_slice_nums);
 }
 
 static mcv_status open_input(evaluation *self) {

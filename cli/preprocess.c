@@ -1,5 +1,4 @@
 /* minicpmv preprocess: images and a prompt to the model's inputs. */
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,12 +7,12 @@
 #include "cli/model_inputs.h"
 #include "cli/model_options.h"
 #include "cli/preprocess_video.h"
+#include "cli/prompt_options.h"
 #include "cli/video_options.h"
 #include "formats/temporal_ids.h"
 #include "ref/chat_template.h"
 
-/* HF: the default of MiniCPMV.chat(max_inp_length=...). */
-enum { DEFAULT_MAX_INP_LENGTH = 16384, MOST_SLICES = 1 << 20, MOST_IMAGES = 1 << 20 };
+enum { MOST_IMAGES = 1 << 20 };
 
 static const char IMAGE_TAG[] = "(<image>./</image>)";
 
@@ -96,9 +95,9 @@ static mcv_status load_images(const mcv_json *json, Request *request) {
 
 static mcv_status read_options(const mcv_json *json, ProcessorOptions *options) {
     bool use_image_id = false;
-    *options = (ProcessorOptions){.max_length = DEFAULT_MAX_INP_LENGTH, .use_image_id = -1};
-    MCV_TRY(mcv_json_get_int(json, "max_slice_nums", 1, MOST_SLICES, &options->max_slice_nums));
-    MCV_TRY(mcv_json_get_int(json, "max_inp_length", 0, INT_MAX, &options->max_length));
+    *options = (ProcessorOptions){.max_length = mcv_prompt_options_default().max_inp_length, .use_image_id = -1};
+    MCV_TRY(mcv_json_get_int(json, "max_slice_nums", 1, MCV_MOST_SLICES, &options->max_slice_nums));
+    MCV_TRY(mcv_json_get_int(json, "max_inp_length", 0, MCV_MOST_PROMPT_TOKENS, &options->max_length));
     MCV_TRY(mcv_json_get_bool(json, "use_image_id", &use_image_id));
     if (mcv_json_member(json, "use_image_id").value)
         options->use_image_id = use_image_id;
@@ -237,16 +236,17 @@ static mcv_status add_images(const mcv_arguments *arguments, json_t *request) {
     return MCV_OK;
 }
 
-static mcv_status add_numbers(const mcv_arguments *arguments, json_t *request) {
-    int max_slice_nums = 0, max_inp_length = DEFAULT_MAX_INP_LENGTH, use_image_id = -1;
-    MCV_TRY(mcv_option_int(arguments, "max-slice-nums", 1, MOST_SLICES, &max_slice_nums));
-    MCV_TRY(mcv_option_int(arguments, "max-inp-length", 0, INT_MAX, &max_inp_length));
-    MCV_TRY(mcv_option_int(arguments, "use-image-id", 0, 1, &use_image_id));
-    if (max_slice_nums > 0)
-        MCV_TRY(add(request, "max_slice_nums", json_integer(max_slice_nums)));
-    if (use_image_id >= 0)
-        MCV_TRY(add(request, "use_image_id", json_boolean(use_image_id)));
-    return add(request, "max_inp_length", json_integer(max_inp_length));
+static mcv_status add_prompt_options(const mcv_arguments *arguments, json_t *request) {
+    mcv_prompt_options options;
+    MCV_TRY(mcv_prompt_options_read(arguments, &options));
+    if (options.system_prompt && json_object_set_new(request, "system_prompt", json_string(options.system_prompt)) != 0)
+        return MCV_FAIL(MCV_USAGE, "--system: not valid UTF-8");
+    MCV_TRY(add(request, "enable_thinking", json_boolean(options.enable_thinking)));
+    if (options.max_slice_nums > 0)
+        MCV_TRY(add(request, "max_slice_nums", json_integer(options.max_slice_nums)));
+    if (options.use_image_id >= 0)
+        MCV_TRY(add(request, "use_image_id", json_boolean(options.use_image_id)));
+    return add(request, "max_inp_length", json_integer(options.max_inp_length));
 }
 
 /* Before any request is read: what is wrong with them here is wrong use, not damaged input. */
@@ -259,16 +259,13 @@ static mcv_status check_temporal_ids(json_t *request) {
     return status == MCV_BAD_INPUT ? MCV_USAGE : status;
 }
 
-static mcv_status add_texts(const mcv_arguments *arguments, json_t *request) {
-    const char *prompt = mcv_option_value(arguments, "prompt"), *system = mcv_option_value(arguments, "system");
+static mcv_status add_prompt(const mcv_arguments *arguments, json_t *request) {
+    const char *prompt = mcv_option_value(arguments, "prompt");
     const char *temporal_ids = mcv_option_value(arguments, "temporal-ids");
     json_t *groups;
     if (prompt && json_object_set_new(request, "prompt", json_string(prompt)) != 0)
         return MCV_FAIL(MCV_USAGE, "--prompt: not valid UTF-8");
-    if (system && json_object_set_new(request, "system_prompt", json_string(system)) != 0)
-        return MCV_FAIL(MCV_USAGE, "--system: not valid UTF-8");
     MCV_TRY(add(request, "raw_prompt", json_boolean(mcv_option_count(arguments, "raw-prompt") > 0)));
-    MCV_TRY(add(request, "enable_thinking", json_boolean(mcv_option_count(arguments, "thinking") > 0)));
     if (!temporal_ids)
         return MCV_OK;
     if (mcv_json_read_text(temporal_ids, strlen(temporal_ids), "--temporal-ids", &groups) != MCV_OK)
@@ -278,8 +275,8 @@ static mcv_status add_texts(const mcv_arguments *arguments, json_t *request) {
 }
 
 static mcv_status read_command_line(const mcv_arguments *arguments, json_t *request) {
-    MCV_TRY(add_numbers(arguments, request));
-    MCV_TRY(add_texts(arguments, request));
+    MCV_TRY(add_prompt_options(arguments, request));
+    MCV_TRY(add_prompt(arguments, request));
     return add_images(arguments, request);
 }
 

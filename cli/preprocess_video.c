@@ -5,13 +5,14 @@
 #include "cli/contact_sheet.h"
 #include "cli/json_output.h"
 #include "cli/model_options.h"
+#include "cli/prompt_options.h"
 #include "cli/video_options.h"
 #include "core/log.h"
 #include "formats/safetensors.h"
 #include "ref/image_processing_minicpmv.h"
 
 /* Card: the max_slice_nums of its call of chat(). */
-enum { CARD_MAX_SLICE_NUMS = 1, MOST_SLICES = 1 << 20 };
+enum { CARD_MAX_SLICE_NUMS = 1 };
 
 typedef struct video_job {
     MiniCPMVImageProcessor processor;
@@ -180,7 +181,7 @@ static mcv_status load_processor(const mcv_arguments *arguments, video_job *job)
     const char *pillow = mcv_option_value(arguments, "pillow");
     MCV_TRY(mcv_model_options_require(arguments, &files));
     job->max_slice_nums = CARD_MAX_SLICE_NUMS;
-    MCV_TRY(mcv_option_int(arguments, "max-slice-nums", 1, MOST_SLICES, &job->max_slice_nums));
+    MCV_TRY(mcv_option_int(arguments, "max-slice-nums", 1, MCV_MOST_SLICES, &job->max_slice_nums));
     MCV_TRY(ModelFiles_image_processor(&files, &job->processor));
     return pillow ? PillowVersion_from_string(pillow, &job->processor.pillow) : MCV_OK;
 }

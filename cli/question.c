@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "cli/prompt_options.h"
+
 /* The images in their order, then the text. */
 static mcv_status make_parts(const mcv_arguments *arguments, const char *text, mcv_golden_case *made,
                              mcv_message *message) {
@@ -37,10 +39,8 @@ static mcv_status make_conversation(const mcv_arguments *arguments, mcv_golden_c
 }
 
 mcv_status mcv_question_read(const mcv_arguments *arguments, mcv_golden_case *made) {
-    *made = (mcv_golden_case){.name = "of the command line", .prompt_options = mcv_prompt_options_default()};
-    made->prompt_options.system_prompt = mcv_option_value(arguments, "system");
-    made->prompt_options.enable_thinking = mcv_option_count(arguments, "thinking") > 0;
-    MCV_TRY(mcv_option_int(arguments, "max-slice-nums", 1, 1000, &made->prompt_options.max_slice_nums));
+    *made = (mcv_golden_case){.name = "of the command line"};
+    MCV_TRY(mcv_prompt_options_read(arguments, &made->prompt_options));
     return make_conversation(arguments, made);
 }
 
