@@ -1,10 +1,12 @@
-/* libFuzzer: safetensors and .npy files, told apart by their first byte. Every element of what opens is read. */
+/* libFuzzer: safetensors and .npy files, told apart by their first byte. Every element of what opens is read, of
+ * safetensors also as weights, of which several tensors can make up one. */
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "formats/npy.h"
 #include "formats/safetensors.h"
+#include "formats/weights.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,6 +34,24 @@ static void read_safetensors(const char *path) {
     mcv_safetensors_close(file);
 }
 
+static void read_weights(const char *path) {
+    mcv_weights *weights;
+    mcv_weight weight;
+    const char *unsupported;
+    if (mcv_weights_open(path, NULL, &weights) != MCV_OK)
+        return;
+    for (size_t i = 0; i < mcv_weights_count(weights); i++) {
+        mcv_weights_at(weights, i, &weight, &unsupported);
+        float *row = malloc(weight.columns * sizeof *row + 1);
+        for (size_t r = 0; r < weight.rows && row && !unsupported; r++) {
+            mcv_weight_to_f32(&weight, r, 1, row);
+            fuzz_sum += weight.columns ? (double)row[weight.columns - 1] : 0;
+        }
+        free(row);
+    }
+    mcv_weights_close(weights);
+}
+
 static void read_npy(const char *path) {
     mcv_npy array;
     if (mcv_npy_open(path, &array) != MCV_OK)
@@ -46,10 +66,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (memory < 0 || write(memory, data, size) != (ssize_t)size)
         abort();
     snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
-    if (size && data[0] == 0x93)
+    if (size && data[0] == 0x93) {
         read_npy(path);
-    else
+    } else {
         read_safetensors(path);
+        read_weights(path);
+    }
     close(memory);
     return 0;
 }

@@ -16,13 +16,13 @@ CONTROL, USER_DEFINED, NORMAL, UNUSED = 3, 4, 1, 5
 
 
 def read_file(path):
-    """{name: float32 array}"""
+    """{name: float32 array} of the tensors that are floats"""
     with open(path, "rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         data = numpy.frombuffer(file.read(), dtype=numpy.uint8)
     tensors = {}
     for name, info in header.items():
-        if name == "__metadata__":
+        if name == "__metadata__" or info["dtype"] not in ("BF16", "F16", "F32"):
             continue
         raw = data[info["data_offsets"][0]:info["data_offsets"][1]]
         if info["dtype"] == "BF16":
