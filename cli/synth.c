@@ -8,6 +8,8 @@
 
 #include "cli/cli.h"
 #include "cli/json_output.h"
+#include "cli/synth_gguf.h"
+#include "cli/synth_range.h"
 #include "core/buffer.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -220,16 +222,6 @@ static void fill_chunks(void *context, size_t begin, size_t end, int worker) {
     }
 }
 
-/* Norm weights lie around 1, biases around 0, and a matrix keeps the size of what it multiplies. */
-static void choose_range(const char *name, const mcv_tensor *shape, fill_work *work) {
-    bool vector = shape->rank == 1, bias = strstr(name, "bias") != NULL;
-    double inputs = 1;
-    for (int i = 1; i < shape->rank; i++)
-        inputs *= (double)shape->shape[i];
-    work->offset = vector && !bias ? 1 : 0;
-    work->span = vector ? 0.1f : strstr(name, "embed") || strstr(name, "query") ? 0.5f : (float)sqrt(3 / inputs);
-}
-
 static mcv_status shard_path(const synthesis *self, int number, char **path) {
     char name[64];
     snprintf(name, sizeof name, "model-%05d.safetensors", number);
@@ -279,7 +271,7 @@ static mcv_status write_parameter(void *context, const char *name, const mcv_ten
         MCV_TRY(start_shard(self));
     MCV_TRY(MCV_GROW(&self->numbers, &self->capacity, bytes));
     work.count = bytes / mcv_dtype_size(self->dtype);
-    choose_range(name, shape, &work);
+    mcv_synth_range(name, shape, &work.offset, &work.span);
     mcv_parallel_for(self->pool, (work.count + CHUNK - 1) / CHUNK, fill_chunks, &work);
     tensor.data = self->numbers;
     MCV_TRY(mcv_safetensors_add(self->shard, name, &tensor));
@@ -346,10 +338,26 @@ static mcv_status choose_dtype(const char *name, mcv_dtype *dtype, const char **
     return MCV_FAIL(MCV_USAGE, "--dtype %s: expected bf16, f16 or f32", name);
 }
 
+/* *mix: of --format gguf; NULL: safetensors. */
+static mcv_status choose_format(const mcv_arguments *arguments, const mcv_mix **mix) {
+    const char *format = mcv_option_value(arguments, "format"), *type = mcv_option_value(arguments, "type");
+    bool is_gguf = format && strcmp(format, "gguf") == 0;
+    *mix = is_gguf ? mcv_mix_find(type ? type : "Q4_K_M") : NULL;
+    if (format && !is_gguf && strcmp(format, "safetensors") != 0)
+        return MCV_FAIL(MCV_USAGE, "--format %s: expected safetensors or gguf", format);
+    if (type && !is_gguf)
+        return MCV_FAIL(MCV_USAGE, "--type goes with --format gguf");
+    if (is_gguf && mcv_option_value(arguments, "dtype"))
+        return MCV_FAIL(MCV_USAGE, "--dtype does not go with --format gguf, whose types --type chooses");
+    return is_gguf && !*mix ? MCV_FAIL(MCV_USAGE, "--type %s: no such type", type) : MCV_OK;
+}
+
 static mcv_status write_model(synthesis *self, const mcv_arguments *arguments) {
     const char *like = mcv_option_value(arguments, "like"), *type = mcv_option_value(arguments, "dtype");
     const char *torch_dtype = NULL;
     int layers = 36, vision_layers = 27, seed = 0;
+    const mcv_mix *mix;
+    MCV_TRY(choose_format(arguments, &mix));
     MCV_TRY(choose_dtype(type ? type : "bf16", &self->dtype, &torch_dtype));
     MCV_TRY(mcv_option_int(arguments, "layers", 1, 1000, &layers));
     MCV_TRY(mcv_option_int(arguments, "vision-layers", 1, 1000, &vision_layers));
@@ -361,7 +369,10 @@ static mcv_status write_model(synthesis *self, const mcv_arguments *arguments) {
         return MCV_FAIL(MCV_BAD_INPUT, "%s: %s", self->folder, strerror(errno));
     MCV_TRY(like ? copy_small_files(like, self->folder)
                  : write_small_files(self->folder, layers, vision_layers, torch_dtype));
-    return write_weights(self);
+    if (!mix)
+        return write_weights(self);
+    self->num_shards = 2;
+    return mcv_synth_gguf(self->folder, mix, self->seed, self->pool, &self->total_bytes);
 }
 
 static mcv_status print_outcome(const synthesis *self, bool json) {
@@ -397,6 +408,8 @@ static const mcv_option OPTIONS[] = {
     {0, "layers", "N", "layers of the language model (default 36)"},
     {0, "vision-layers", "N", "layers of the vision encoder (default 27)"},
     {0, "dtype", "TYPE", "type of the weights: bf16 (default), f16, f32"},
+    {0, "format", "FORMAT", "safetensors (default), or gguf: a pair of files, model.gguf and mmproj.gguf"},
+    {0, "type", "TYPE", "with --format gguf: types of the language model as of quantize (default Q4_K_M)"},
     {0, "seed", "N", "of the random numbers (default 0)"},
     {0},
 };

@@ -240,10 +240,25 @@ static mcv_status quantize_piece(const Plan *plan, const Piece *piece, mcv_arena
     return mcv_gguf_write(plan->writer, work.blocks, bytes);
 }
 
+static mcv_status fill_piece(const Plan *plan, const Piece *piece, mcv_arena *arena, WrittenTensor *written) {
+    mcv_tensor shape = {.rank = piece->rank};
+    size_t count;
+    uint8_t *blocks;
+    memcpy(shape.shape, piece->shape, sizeof piece->shape);
+    if (!mcv_tensor_count(&shape, &count))
+        return MCV_FAIL(MCV_NO_MEMORY, "tensor %s is too large to be addressed", piece->name);
+    written->bytes = count / mcv_weight_block_size(piece->type) * mcv_weight_block_bytes(piece->type);
+    MCV_TRY(MCV_ARENA_NEW(arena, &blocks, written->bytes));
+    MCV_TRY(plan->job->fill(plan->job->context, piece->source, &shape, piece->type, written->bytes, blocks));
+    return mcv_gguf_write(plan->writer, blocks, written->bytes);
+}
+
 static mcv_status write_piece(const Plan *plan, const Piece *piece) {
     mcv_arena arena = {0};
+    bool is_filled = plan->job->fill && piece->source;
     WrittenTensor written = {.name = piece->name, .type = piece->type, .rank = piece->rank, .shape = piece->shape};
-    mcv_status status = quantize_piece(plan, piece, &arena, &written);
+    mcv_status status =
+        is_filled ? fill_piece(plan, piece, &arena, &written) : quantize_piece(plan, piece, &arena, &written);
     mcv_arena_free(&arena);
     return status == MCV_OK ? plan->job->written(plan->job->context, &written) : status;
 }
@@ -281,7 +296,8 @@ static mcv_status write_vision(Plan *plan) {
 
 static mcv_status run_plan(Plan *plan, const char *path) {
     MCV_TRY(ModelFiles_config(&plan->job->files, &plan->config));
-    MCV_TRY(ModelFiles_weights(&plan->job->files, &plan->weights));
+    if (!plan->job->fill)
+        MCV_TRY(ModelFiles_weights(&plan->job->files, &plan->weights));
     MCV_TRY(mcv_gguf_create(path, &plan->writer));
     mcv_status status = plan->mix ? write_language(plan) : write_vision(plan);
     if (status == MCV_OK)

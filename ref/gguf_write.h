@@ -22,7 +22,11 @@ typedef struct GgufJob {
     const mcv_importance *importance; /* or NULL */
     mcv_pool *pool;                   /* rows are shared out; results do not depend on the number of threads */
     mcv_status (*written)(void *context, const WrittenTensor *tensor); /* hears of each tensor */
-    void *context;
+    /* Makes a tensor's blocks, of the model's name and of `shape` in the file, in place of reading and quantizing them;
+     * NULL: weights are read. */
+    mcv_status (*fill)(void *context, const char *name, const mcv_tensor *shape, mcv_weight_type type, size_t bytes,
+                       uint8_t *blocks);
+    void *context; /* of both */
 } GgufJob;
 
 /* The language model with the types of a mix. The file is written aside and renamed; one tensor at a time is in memory.

@@ -4,7 +4,7 @@
 base=golden/models/base-f32
 synth() { "$PROGRAM" synth --like "$base" "$@"; }
 
-plan 12
+plan 17
 expect "a model" 0 "^$work/a: 703616 bytes of weights in 1 file$" synth -o "$work/a"
 expect "it is complete" 0 '^all +75 +351808 +703616$' "$PROGRAM" inspect "$work/a"
 expect "it answers" 0 '.' "$PROGRAM" chat -m "$work/a" -i golden/images/scene.png -p "What is it?" --max-new-tokens 4
@@ -19,4 +19,10 @@ expect_error "an unknown type" 2 'expected bf16, f16 or f32' synth -o "$work/x" 
 expect_error "layers beside --like" 2 'do not go with --like' synth -o "$work/x" --layers 2
 expect_error "a model that is not there" 3 'none/config.json: cannot be opened' "$PROGRAM" synth --like "$work/none" -o "$work/x"
 expect_error "a file in place of the folder" 3 'README.md' synth -o README.md
+expect "a pair of GGUF files" 0 "^$work/pair: [0-9]+ bytes of weights in 2 files$" synth -o "$work/pair" --format gguf --type Q4_0
+result "its tensors are those of the configuration" "$("$PROGRAM" inspect "$work/pair/model.gguf" --mmproj "$work/pair/mmproj.gguf" 2>&1 | grep problem)"
+expect "it answers" 0 '.' "$PROGRAM" chat -m "$work/pair/model.gguf" --mmproj "$work/pair/mmproj.gguf" -p "What is it?" --max-new-tokens 4
+synth -o "$work/pair3" --format gguf --type Q4_0 --threads 3 >/dev/null
+result "the same files whatever the number of threads" "$(cmp "$work/pair/model.gguf" "$work/pair3/model.gguf")"
+expect_error "a format that is not known" 2 'expected safetensors or gguf' synth -o "$work/x" --format onnx
 finish
