@@ -41,8 +41,7 @@ static mcv_status take_text(void *context, const char *name, const json_t *value
     return status;
 }
 
-/* ---- What is run ---------------------------------------------------------------------------------------------------
- */
+/* ---- What is run ------------------------------------------------------------------------------------------------ */
 
 /* "greedy", where --max-new-tokens asks for it. */
 static mcv_status make_decoding(const mcv_arguments *arguments, mcv_golden_case *made) {
@@ -73,7 +72,7 @@ static mcv_status get_case(const mcv_arguments *arguments, mcv_golden_case *gold
     return mcv_golden_case_load(path, golden_case);
 }
 
-/* ---- The command ----------------------------------------------------------------------------------------------- */
+/* ---- The command ------------------------------------------------------------------------------------------------ */
 
 static mcv_status open_model(const mcv_arguments *arguments, const mcv_golden_case *golden_case, mcv_pool *pool,
                              MiniCPMV **model, mcv_engine **engine) {

@@ -29,8 +29,7 @@ typedef struct evaluation {
     mcv_tolerances *tolerances;
 } evaluation;
 
-/* ---- Right answers ------------------------------------------------------------------------------------------------
- */
+/* ---- Right answers ---------------------------------------------------------------------------------------------- */
 
 static json_t *describe_share(size_t items, size_t right) {
     return json_pack("{s:I, s:f}", "items", (json_int_t)items, "accuracy", (double)right / (double)items);
@@ -78,7 +77,7 @@ static void print_answers(json_t *sum) {
     print_share("all", sum);
 }
 
-/* ---- Results ----------------------------------------------------------------------------------------------------- */
+/* ---- Results ---------------------------------------------------------------------------------------------------- */
 
 static void print_likelihood(json_t *sum) {
     const char *key;
@@ -116,8 +115,7 @@ static mcv_status print_results(const evaluation *self) {
     return check_kl(self, kl);
 }
 
-/* ---- The command --------------------------------------------------------------------------------------------------
- */
+/* ---- The command ------------------------------------------------------------------------------------------------ */
 
 static mcv_status run_items(const evaluation *self) {
     if (self->text)
