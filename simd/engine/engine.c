@@ -36,15 +36,20 @@ static int64_t rows_of(const ImageSlice *slice, int64_t length) {
     return length ? length : (int64_t)slice->grid_h * slice->grid_w;
 }
 
-/* The encoder over all slices of a part. With a tap in HF's batches, as their outputs have names of their own; else as
- * many slices at a time as keep the threads busy. out: [rows, dim]. */
+/* A tap sees all images together, in HF's batches, unless it takes them in parts. */
+static bool in_one_piece(const Run *run) {
+    return run->tap && !run->tap_in_parts;
+}
+
+/* The encoder over all slices of a part, in HF's batches, as their outputs have names of their own, or as many slices
+ * at a time as keep the threads busy. out: [rows, dim]. */
 static mcv_status encode(const mcv_engine *engine, const Run *run, const VisionInputs *part, int64_t length,
                          float *out) {
     int batch_size = engine->model->config.vision_batch_size;
     for (int start = 0, count, batch = 0; start < part->num_slices; start += count, batch++) {
         int64_t rows = 0;
         for (count = 0; start + count < part->num_slices; count++) {
-            if (run->tap ? count == batch_size : rows >= VISION_ROWS)
+            if (in_one_piece(run) ? count == batch_size : rows >= VISION_ROWS)
                 break;
             rows += rows_of(part->slices[start + count], length);
         }
@@ -93,8 +98,7 @@ static mcv_status run_vision(const mcv_engine *engine, const Run *run, const Vis
         part.num_groups += wanted;
         part.num_slices += wanted ? count : 0;
         slice += count;
-        bool full = run->tap ? run->tap_in_parts && part.num_slices >= config->vision_batch_size : rows >= VISION_ROWS;
-        if (wanted && next_wanted && !full)
+        if (wanted && next_wanted && (in_one_piece(run) || rows < VISION_ROWS))
             continue;
         if (wanted)
             MCV_TRY(run_part(engine, run, &part, length, features + (size_t)(part.groups - inputs->groups) * size));
