@@ -93,6 +93,7 @@ extern const mcv_command mcv_detokenize_command;
 extern const mcv_command mcv_diff_command;
 extern const mcv_command mcv_eval_command;
 extern const mcv_command mcv_dump_command;
+extern const mcv_command mcv_imatrix_command;
 extern const mcv_command mcv_inspect_command;
 extern const mcv_command mcv_kernels_command;
 extern const mcv_command mcv_logits_command;

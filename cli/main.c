@@ -25,6 +25,7 @@ static const mcv_command *const COMMANDS[] = {
     &mcv_preprocess_command,
     &mcv_eval_command,
     &mcv_quantize_command,
+    &mcv_imatrix_command,
     &mcv_synth_command,
     &mcv_kernels_command,
     NULL,

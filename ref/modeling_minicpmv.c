@@ -359,7 +359,9 @@ mcv_status MiniCPMV_prefill(const MiniCPMV *self, const MiniCPMVBatchFeature *fe
                .replace = observer->replace,
                .tap_in_parts = observer->tap_in_parts != 0,
                .tap_attention = observer->tap_attention != 0,
-               .tap_suffix = ""};
+               .tap_suffix = "",
+               .linear_input = self->linear_input,
+               .linear_input_context = self->linear_input_context};
     *prefill = (Prefill){.model = self, .batch_size = features->batch_size};
     if (features->length == 0)
         return MCV_FAIL(MCV_BAD_INPUT, "an empty prompt");

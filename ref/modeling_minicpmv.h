@@ -34,6 +34,8 @@ struct MiniCPMV {
     mcv_arena arena;      /* what was copied out of the weights */
     mcv_pool *pool;       /* the caller's; NULL: one thread */
     Executor executor;
+    LinearInput linear_input; /* of prompts, by the reference; NULL: nobody listens */
+    void *linear_input_context;
 };
 
 /* Opens a model: a folder in HF's layout (config.json, preprocessor_config.json, tokenizer, safetensors) or a pair of

@@ -221,6 +221,8 @@ static mcv_status linear(const Run *run, const Linear *self, const Tensor *x, co
     LinearWork work = {.linear = self, .in = Tensor_columns(x), .out = Tensor_columns(y), .y = y};
     int64_t rows = Tensor_rows(x), threads = mcv_pool_threads(run->pool);
     double *widened;
+    if (run->linear_input)
+        run->linear_input(run->linear_input_context, self->name, x);
     MCV_TRY(MCV_ARENA_NEW(run->arena, &widened, LINEAR_ROWS * work.in));
     MCV_TRY(MCV_ARENA_NEW(run->arena, &work.scratch, threads * 2 * (work.in + LINEAR_ROWS)));
     MCV_TRY(MCV_ARENA_NEW(run->arena, &work.features, threads * 2 * work.in));

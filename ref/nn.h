@@ -26,16 +26,21 @@ typedef struct Tensor {
     double *f64; /* a value inside a module, not rounded yet */
 } Tensor;
 
+/* Hears what the linear layer `name` is about to read. x: [..., in_features]. */
+typedef void (*LinearInput)(void *context, const char *name, const Tensor *x);
+
 /* What one forward pass carries along. */
 typedef struct Run {
     mcv_pool *pool;
     mcv_arena *arena; /* activations; callers save and restore it around their temporaries */
     mcv_tap_fn tap;   /* NULL: nobody listens */
     void *tap_context;
-    mcv_replace_fn replace; /* NULL: outputs stay as they are */
-    bool tap_in_parts;      /* the tap takes the images' outputs group by group */
-    bool tap_attention;     /* the tap is shown the resampler's attention weights, too */
-    const char *tap_suffix; /* behind each name, "" or "#B" while the encoder runs batch B */
+    mcv_replace_fn replace;   /* NULL: outputs stay as they are */
+    bool tap_in_parts;        /* the tap takes the images' outputs group by group */
+    bool tap_attention;       /* the tap is shown the resampler's attention weights, too */
+    const char *tap_suffix;   /* behind each name, "" or "#B" while the encoder runs batch B */
+    LinearInput linear_input; /* NULL: nobody listens */
+    void *linear_input_context;
 } Run;
 
 /* All dimensions but the last, multiplied; and the last. */

@@ -12,7 +12,7 @@ damaged() {
     echo "$work/$1"
 }
 
-plan 34
+plan 38
 expect "quantize to F32" 0 'f32.gguf: 32.000 bits a weight' "${quantize[@]}" --type f32 -o "$work/f32.gguf"
 expect "the vision side" 0 'vision.gguf: 32.000 bits a weight' "${quantize[@]}" --vision-type F32 --vision-output "$work/vision.gguf"
 expect "a case through the pair" 0 '^all equal' "$PROGRAM" verify golden/cases/unicode "${pair[@]}"
@@ -58,6 +58,14 @@ expect_error "a language model for a vision side" 4 'general.architecture: expec
     --mmproj "$work/f32.gguf" -p x
 expect_error "no such type" 2 'no such type' "${quantize[@]}" --type Q9_9 -o "$work/q.gguf"
 expect_error "nothing to write" 2 'needed' "${quantize[@]}"
+head -n 3 golden/demo/heldout.jsonl >"$work/task.jsonl"
+ln -s "$PWD/golden/demo/heldout" "$work/heldout"
+expect "a calibration run" 0 'imatrix.gguf: 29 matrices, 3 items' "$PROGRAM" imatrix -m golden/demo --task "$work/task.jsonl" -o "$work/imatrix.gguf"
+expect "its sums" 0 '^blk.0.ffn_down.weight.in_sum2 +F32 +\[1, 512\]' "$PROGRAM" inspect "$work/imatrix.gguf"
+"$PROGRAM" quantize -m golden/demo --type Q4_K_M --imatrix "$work/imatrix.gguf" -o "$work/weighed.gguf" >/dev/null
+result "quantizing with it changes the weights" "$(cmp -s "$work/weighed.gguf" "$work/demo.gguf" && echo 'the same')"
+expect_error "of another model" 3 'blk.0.attn_q.weight: expected one count and 128 sums, found 1 and 256' "${quantize[@]}" --json --type Q4_0 \
+    --imatrix "$work/imatrix.gguf" -o "$work/never.gguf"
 expect_error "importance weights that are none" 3 'general.type: expected imatrix' "${quantize[@]}" --type Q4_0 \
     --imatrix "$work/f32.gguf" -o "$work/never.gguf"
 result "nothing is left of what failed" "$(find "$work" -name 'never*')"
