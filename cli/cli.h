@@ -87,6 +87,7 @@ mcv_status mcv_option_int(const mcv_arguments *arguments, const char *name, int 
 mcv_status mcv_option_double(const mcv_arguments *arguments, const char *name, double min, double max, double *value);
 
 /* The commands, each in the file of its name. */
+extern const mcv_command mcv_bench_command;
 extern const mcv_command mcv_bisect_command;
 extern const mcv_command mcv_chat_command;
 extern const mcv_command mcv_detokenize_command;

@@ -17,7 +17,7 @@ static const mcv_command *const COMMANDS[] = {
     &mcv_verify_command,
     &mcv_dump_command,
     &mcv_diff_command,
-    &mcv_bisect_command,
+    &mcv_bench_command, &mcv_bisect_command,
     &mcv_logits_command,
     &mcv_inspect_command,
     &mcv_tokenize_command,

@@ -1,5 +1,7 @@
 #include "core/arena.h"
 
+#include <sys/mman.h>
+
 #if defined(__SANITIZE_ADDRESS__)
 #define ONE_BLOCK_EACH 1
 #elif defined(__has_feature)
@@ -11,13 +13,21 @@
 #define ONE_BLOCK_EACH 0
 #endif
 
-enum { ALIGNMENT = 64, BLOCK_SIZE = 1 << 20 };
+enum { ALIGNMENT = 64, BLOCK_SIZE = 1 << 20, HUGE_PAGE = 2 << 20 };
 
 struct mcv_arena_block {
     mcv_arena_block *older;
     size_t used, capacity;
     unsigned char *bytes; /* behind this header, aligned */
 };
+
+/* Weights are read from one end to the other: with pages of 4 KiB a good part of that time goes into finding them. A
+ * system without huge pages says no, which is all right. */
+static void ask_for_huge_pages(unsigned char *bytes, size_t size) {
+    size_t skipped = (HUGE_PAGE - (uintptr_t)bytes % HUGE_PAGE) % HUGE_PAGE;
+    if (size >= skipped + HUGE_PAGE)
+        madvise(bytes + skipped, (size - skipped) / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+}
 
 static mcv_status push_block(mcv_arena *arena, size_t capacity) {
     size_t total;
@@ -32,6 +42,7 @@ static mcv_status push_block(mcv_arena *arena, size_t capacity) {
     block->used = 0;
     block->capacity = capacity;
     arena->newest = block;
+    ask_for_huge_pages(block->bytes, capacity);
     return MCV_OK;
 }
 

@@ -17,7 +17,7 @@ enum {
     PANELS = 32,
     ROW = MCV_K_BLOCK + MCV_LANES, /* floats from a row of a block to the next */
     COPY_BLOCKS = 2 * ROWS,        /* rows times blocks of k that are copied at a time */
-    FAR = 4096,
+    FAR = 512,
     NEAR = 1024 /* bytes of prefetching, from memory and from the second cache */
 };
 _Static_assert((ROWS * PANELS * MCV_LANES + COPY_BLOCKS * ROW) * sizeof(float) <= MCV_SCRATCH_BYTES, "scratch");

@@ -10,7 +10,7 @@
 
 #include "simd/kernels/product_lanes.h"
 
-enum { CHUNK = 32, STEP = 8 /* k that a register of weights holds */, AHEAD = 4096 /* bytes of prefetching */ };
+enum { CHUNK = 32, STEP = 8 /* k that a register of weights holds */, AHEAD = 512 /* bytes of prefetching */ };
 
 /* The places of a panel's weights. */
 typedef struct Panel {

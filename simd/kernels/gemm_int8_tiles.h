@@ -12,8 +12,8 @@
 #include "simd/kernels/product_lanes.h"
 
 enum {
-    STEP = 4,   /* k that a register of weights holds */
-    FAR = 4096, /* bytes of prefetching */
+    STEP = 4,  /* k that a register of weights holds */
+    FAR = 512, /* bytes of prefetching */
 #if defined(__AVX512VNNI__)
     COPIES = 1, /* bytes that a copied activation takes */
     BIAS = 128, /* what is added to it */

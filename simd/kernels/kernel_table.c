@@ -59,6 +59,10 @@ bool mcv_target_available(mcv_target target) {
     return mcv_target_lacks(target, mcv_cpu_this()) == 0;
 }
 
+mcv_target mcv_target_stand_in(mcv_target target) {
+    return TARGETS[target].stands_in;
+}
+
 mcv_kernel_fn mcv_kernel_variant(mcv_kernel kernel, mcv_target target) {
     if (target == MCV_TARGET_contract)
         return KERNELS[kernel].contract;

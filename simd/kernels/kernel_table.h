@@ -31,6 +31,9 @@ uint32_t mcv_target_lacks(mcv_target target, const mcv_cpu *cpu);
 /* Whether this CPU (and its operating system, which has to allow AMX) runs a target. */
 bool mcv_target_available(mcv_target target);
 
+/* The target that stands in for one; of the contract itself. */
+mcv_target mcv_target_stand_in(mcv_target target);
+
 /* The variant of a kernel for exactly this target; NULL: there is none. */
 mcv_kernel_fn mcv_kernel_variant(mcv_kernel kernel, mcv_target target);
 

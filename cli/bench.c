@@ -1,0 +1,37 @@
+/* minicpmv bench: timings against what the machine can do. */
+#include <string.h>
+
+#include "cli/bench_kernels.h"
+#include "core/threads.h"
+
+static mcv_status run(const mcv_arguments *arguments) {
+    mcv_pool *pool;
+    if (strcmp(arguments->operands[0], "kernels") != 0)
+        return MCV_FAIL(MCV_USAGE, "%s: expected kernels", arguments->operands[0]);
+    MCV_TRY(mcv_pool_create(&pool, arguments->threads));
+    int threads = mcv_pool_threads(pool);
+    mcv_pool_free(pool);
+    return mcv_bench_kernels(mcv_option_value(arguments, "target"), mcv_option_value(arguments, "filter"), threads,
+                             arguments->json);
+}
+
+static const mcv_option OPTIONS[] = {
+    {0, "target", "NAME", "the kernels of this target; default: the best that the CPU runs"},
+    {0, "filter", "TEXT", "only kernels whose name contains it"},
+    {0},
+};
+
+const mcv_command mcv_bench_command = {
+    .name = "bench",
+    .summary = "timings against measured limits of memory and arithmetic",
+    .operands = "kernels",
+    .min_operands = 1,
+    .max_operands = 1,
+    .details =
+        "Times every kernel at the model's shapes with one thread and with all (--threads), each in turn with the\n"
+        "loop that limits it: multiply-adds of FP32, products of bytes, or reading memory. Prints medians and the\n"
+        "share of the limit that is reached; with OpenBLAS in the build its product too, in this program's\n"
+        "threads (openblas) and in its own (sgemm). --json: one object, with the CPU's features.\n",
+    .options = OPTIONS,
+    .run = run,
+};

@@ -1,0 +1,356 @@
+#include "cli/kernel_work.h"
+
+#include <string.h>
+
+/* ---- Random numbers ----------------------------------------------------------------------------------------- */
+
+enum { PATTERN = 4096 }; /* bytes that are drawn; the rest repeats them */
+
+static void repeat(void *memory, size_t size) {
+    for (size_t i = PATTERN; i < size; i += PATTERN)
+        memcpy((char *)memory + i, memory, size - i < PATTERN ? size - i : PATTERN);
+}
+
+static uint32_t next_random(uint32_t *state) {
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+static mcv_status random_bytes(mcv_arena *arena, size_t count, uint8_t mask, void *bytes) {
+    uint8_t **out = bytes;
+    uint32_t state = 1;
+    MCV_TRY(MCV_ARENA_NEW(arena, out, count + PATTERN));
+    for (size_t i = 0; i < PATTERN; i++)
+        (*out)[i] = (uint8_t)next_random(&state) & mask;
+    repeat(*out, count + PATTERN);
+    return MCV_OK;
+}
+
+/* In [-1, 1]. */
+static mcv_status random_floats(mcv_arena *arena, size_t count, float **out) {
+    uint32_t state = 2;
+    size_t size = count * sizeof **out + PATTERN;
+    MCV_TRY(mcv_arena_alloc(arena, (void **)out, size, 1));
+    for (size_t i = 0; i < PATTERN / sizeof **out; i++)
+        (*out)[i] = (float)next_random(&state) * 0x1p-23f - 1;
+    repeat(*out, size);
+    return MCV_OK;
+}
+
+/* Halves (BF16, F16): random bits whose exponent is small. */
+static mcv_status random_halves(mcv_arena *arena, size_t count, uint16_t bits, uint16_t **out) {
+    MCV_TRY(random_bytes(arena, count * sizeof **out, 255, out));
+    for (size_t i = 0; i < count; i++)
+        (*out)[i] &= bits;
+    return MCV_OK;
+}
+
+/* ---- Products ----------------------------------------------------------------------------------------------- */
+
+static size_t round_up(size_t value, size_t step) {
+    return (value + step - 1) / step * step;
+}
+
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* The first output of a part and how many it has. */
+static size_t outputs_before(const mcv_kernel_work *work, size_t panel) {
+    return smaller(panel * MCV_LANES, work->shape.n);
+}
+
+/* Bytes of a panel of floats. */
+static size_t panel_bytes(const mcv_kernel_work *work) {
+    size_t k = work->shape.k;
+    return MCV_LANES * (work->shape.kernel == MCV_KERNEL_gemm_f32 ? k * sizeof(float) : round_up(k, 2) * 2);
+}
+
+static void run_gemm(const mcv_kernel_work *work, size_t begin, size_t end, void *scratch) {
+    size_t first = outputs_before(work, begin), panel = panel_bytes(work);
+    for (size_t layer = 0; layer < work->shape.layers; layer++) {
+        mcv_gemm_args a = work->arguments.gemm;
+        a.n = outputs_before(work, end) - first;
+        a.w = (const char *)a.w + (layer * work->parts + begin) * panel;
+        a.y += first;
+        a.scratch = scratch;
+        if (work->shape.kernel == MCV_KERNEL_gemm_f32)
+            work->kernels->gemm_f32(&a);
+        else
+            work->kernels->gemm_bf16(&a);
+    }
+}
+
+static mcv_status make_gemm(mcv_kernel_work *work, mcv_arena *arena) {
+    const mcv_kernel_case *s = &work->shape;
+    mcv_gemm_args *a = &work->arguments.gemm;
+    float *x;
+    size_t size = s->layers * work->parts * panel_bytes(work);
+    MCV_TRY(random_floats(arena, s->m * s->k, &x));
+    MCV_TRY(random_floats(arena, s->m * s->n, &a->y));
+    if (s->kernel == MCV_KERNEL_gemm_f32)
+        MCV_TRY(random_floats(arena, size / sizeof(float), (float **)&a->w));
+    else
+        MCV_TRY(random_halves(arena, size / 2, 0xbfff, (uint16_t **)&a->w));
+    *a = (mcv_gemm_args){.m = s->m, .n = s->n, .k = s->k, .x = x, .ldx = s->k, .w = a->w, .y = a->y, .ldy = s->n};
+    work->run = run_gemm;
+    work->bytes = (double)size;
+    return MCV_OK;
+}
+
+/* Quantized rows; k is padded to whole groups. */
+static mcv_status make_quantized(const mcv_kernel_case *s, size_t group, size_t padded, mcv_arena *arena,
+                                 const int8_t **q, const float **scale, const int32_t **sum) {
+    float *x;
+    size_t groups = (s->k + group - 1) / group;
+    MCV_TRY(random_floats(arena, s->m * s->k, &x));
+    MCV_TRY(random_bytes(arena, s->m * padded, 255, q));
+    MCV_TRY(random_floats(arena, s->m * groups, (float **)scale));
+    MCV_TRY(random_bytes(arena, s->m * groups * sizeof **sum, 255, sum));
+    mcv_quantize_rows_contract(&(mcv_quantize_rows_args){.m = s->m,
+                                                         .k = s->k,
+                                                         .group = group,
+                                                         .x = x,
+                                                         .ldx = s->k,
+                                                         .q = (int8_t *)*q,
+                                                         .ldq = padded,
+                                                         .scale = (float *)*scale,
+                                                         .sum = (int32_t *)*sum});
+    return MCV_OK;
+}
+
+static void run_int8(const mcv_kernel_work *work, size_t begin, size_t end, void *scratch) {
+    size_t first = outputs_before(work, begin), panel = work->arguments.int8.ldq * MCV_LANES;
+    for (size_t layer = 0; layer < work->shape.layers; layer++) {
+        mcv_gemm_int8_args a = work->arguments.int8;
+        a.n = outputs_before(work, end) - first;
+        a.w += (layer * work->parts + begin) * panel;
+        a.w_scale += first;
+        a.w_sum += first;
+        a.y += first;
+        a.scratch = scratch;
+        work->kernels->gemm_int8(&a);
+    }
+}
+
+static mcv_status make_int8(mcv_kernel_work *work, mcv_arena *arena) {
+    const mcv_kernel_case *s = &work->shape;
+    size_t padded = round_up(s->k, MCV_K_PADDING), outputs = work->parts * MCV_LANES;
+    mcv_gemm_int8_args a = {.m = s->m, .n = s->n, .k = s->k, .ldq = padded, .ldy = s->n};
+    MCV_TRY(make_quantized(s, s->k, padded, arena, &a.q, &a.scale, &a.sum));
+    MCV_TRY(random_bytes(arena, s->layers * outputs * padded, 63, &a.w));
+    MCV_TRY(random_floats(arena, outputs, (float **)&a.w_scale));
+    MCV_TRY(random_bytes(arena, outputs * sizeof *a.w_sum, 255, &a.w_sum));
+    MCV_TRY(random_floats(arena, s->m * s->n, &a.y));
+    work->arguments.int8 = a;
+    work->run = run_int8;
+    work->bytes = (double)(s->layers * outputs * padded);
+    return MCV_OK;
+}
+
+static size_t groups_of(const mcv_kernel_case *s) {
+    return (s->k + s->group - 1) / s->group;
+}
+
+static void run_int4(const mcv_kernel_work *work, size_t begin, size_t end, void *scratch) {
+    size_t first = outputs_before(work, begin), groups = groups_of(&work->shape);
+    for (size_t layer = 0; layer < work->shape.layers; layer++) {
+        size_t panel = layer * work->parts + begin;
+        mcv_gemm_int4_args a = work->arguments.int4;
+        a.n = outputs_before(work, end) - first;
+        a.w += panel * groups * work->shape.group / 2 * MCV_LANES;
+        a.w_scale += panel * groups * MCV_LANES;
+        a.y += first;
+        a.scratch = scratch;
+        work->kernels->gemm_int4(&a);
+    }
+}
+
+static mcv_status make_int4(mcv_kernel_work *work, mcv_arena *arena) {
+    const mcv_kernel_case *s = &work->shape;
+    size_t groups = groups_of(s), panels = s->layers * work->parts, bytes = panels * groups * s->group / 2 * MCV_LANES;
+    mcv_gemm_int4_args a = {.m = s->m, .n = s->n, .k = s->k, .group = s->group, .ldq = groups * s->group, .ldy = s->n};
+    MCV_TRY(make_quantized(s, s->group, a.ldq, arena, &a.q, &a.scale, &a.sum));
+    MCV_TRY(random_bytes(arena, bytes, 255, &a.w));
+    MCV_TRY(random_halves(arena, panels * groups * MCV_LANES, 0xbbff, (uint16_t **)&a.w_scale));
+    MCV_TRY(random_floats(arena, s->m * s->n, &a.y));
+    work->arguments.int4 = a;
+    work->run = run_int4;
+    work->bytes = (double)(bytes + panels * groups * MCV_LANES * sizeof *a.w_scale);
+    return MCV_OK;
+}
+
+/* ---- Attention ---------------------------------------------------------------------------------------------- */
+
+static void run_attention(const mcv_kernel_work *work, size_t begin, size_t end, void *scratch) {
+    for (size_t head = begin; head < end; head++) {
+        mcv_attention_args a = work->arguments.attention;
+        a.blocks += head * (work->shape.n / MCV_KEY_BLOCK);
+        a.q += head * a.queries * a.ldq;
+        a.y += head * a.queries * a.ldy;
+        a.scratch = scratch;
+        work->kernels->attention(&a);
+    }
+}
+
+/* Every query sees every key; n is a multiple of MCV_KEY_BLOCK. */
+static mcv_status make_attention(mcv_kernel_work *work, mcv_arena *arena) {
+    const mcv_kernel_case *s = &work->shape;
+    size_t heads = s->layers, blocks = heads * (s->n / MCV_KEY_BLOCK), block = MCV_KEY_BLOCK * s->k;
+    float *q, *keys;
+    mcv_kv_block *block_of;
+    uint32_t *visible;
+    mcv_attention_args a = {
+        .queries = s->m, .head_dim = s->k, .ldq = s->k, .ldy = s->k, .scale = 0.1f, .type = MCV_KV_F32};
+    MCV_TRY(random_floats(arena, heads * s->m * s->k, &q));
+    MCV_TRY(random_floats(arena, heads * s->m * s->k, &a.y));
+    MCV_TRY(random_floats(arena, blocks * block * 2, &keys));
+    MCV_TRY(MCV_ARENA_NEW(arena, &block_of, blocks));
+    MCV_TRY(MCV_ARENA_NEW(arena, &visible, s->m));
+    for (size_t i = 0; i < blocks; i++)
+        block_of[i] = (mcv_kv_block){keys + 2 * i * block, keys + (2 * i + 1) * block, NULL, NULL};
+    for (size_t i = 0; i < s->m; i++)
+        visible[i] = (uint32_t)s->n;
+    a.q = q;
+    a.blocks = block_of;
+    a.visible = visible;
+    work->arguments.attention = a;
+    work->run = run_attention;
+    work->parts = heads;
+    work->operations = 4.0 * (double)heads * (double)s->m * (double)s->n * (double)s->k;
+    work->bytes = (double)(blocks * block * 2 * sizeof *keys);
+    return MCV_OK;
+}
+
+/* ---- Rows and elements -------------------------------------------------------------------------------------- */
+
+static void run_rows(const mcv_kernel_work *work, size_t begin, size_t end, void *scratch) {
+    (void)scratch;
+    const mcv_kernels *kernels = work->kernels;
+    size_t rows = end - begin, k = work->shape.k, before = begin * k;
+    mcv_norm_args norm = work->arguments.norm;
+    switch (work->shape.kernel) {
+    case MCV_KERNEL_quantize_rows: {
+        mcv_quantize_rows_args a = work->arguments.quantize;
+        size_t groups = groups_of(&work->shape);
+        a.m = rows, a.x += before, a.q += before, a.scale += begin * groups, a.sum += begin * groups;
+        kernels->quantize_rows(&a);
+        return;
+    }
+    case MCV_KERNEL_rms_norm:
+    case MCV_KERNEL_layer_norm:
+        norm.rows = rows, norm.x += before, norm.y += before;
+        (work->shape.kernel == MCV_KERNEL_rms_norm ? kernels->rms_norm : kernels->layer_norm)(&norm);
+        return;
+    case MCV_KERNEL_softmax: {
+        mcv_softmax_args a = work->arguments.softmax;
+        a.rows = rows, a.x += before, a.y += before;
+        kernels->softmax(&a);
+        return;
+    }
+    case MCV_KERNEL_rope: {
+        mcv_rope_args a = work->arguments.rope;
+        a.rows = rows, a.x += before, a.cos += begin * a.head_dim / 2, a.sin += begin * a.head_dim / 2;
+        kernels->rope(&a);
+        return;
+    }
+    case MCV_KERNEL_activate: {
+        mcv_activate_args a = work->arguments.activate;
+        a.count = rows * k, a.x += before, a.y += before;
+        kernels->activate(&a);
+        return;
+    }
+    default: {
+        mcv_multiply_args a = work->arguments.multiply;
+        a.count = rows * k, a.a += before, a.b += before, a.y += before;
+        (work->shape.kernel == MCV_KERNEL_add ? kernels->add : kernels->silu_multiply)(&a);
+    }
+    }
+}
+
+/* Bytes are those that are read and written. */
+static mcv_status make_rows(mcv_kernel_work *work, mcv_arena *arena) {
+    const mcv_kernel_case *s = &work->shape;
+    size_t count = s->m * s->k, groups = groups_of(s);
+    float *x, *second, *y, *scale;
+    int8_t *q;
+    int32_t *sum;
+    MCV_TRY(random_floats(arena, count, &x));
+    MCV_TRY(random_floats(arena, count, &second));
+    MCV_TRY(random_floats(arena, count, &y));
+    MCV_TRY(random_bytes(arena, count, 255, &q));
+    MCV_TRY(random_floats(arena, s->m * groups, &scale));
+    MCV_TRY(random_bytes(arena, s->m * groups * sizeof *sum, 255, &sum));
+    size_t streams = 2;
+    switch (s->kernel) {
+    case MCV_KERNEL_quantize_rows:
+        work->arguments.quantize = (mcv_quantize_rows_args){.m = s->m,
+                                                            .k = s->k,
+                                                            .group = s->group,
+                                                            .x = x,
+                                                            .ldx = s->k,
+                                                            .q = q,
+                                                            .ldq = s->k,
+                                                            .scale = scale,
+                                                            .sum = sum};
+        break;
+    case MCV_KERNEL_rms_norm:
+    case MCV_KERNEL_layer_norm:
+        work->arguments.norm = (mcv_norm_args){.rows = s->m,
+                                               .columns = s->k,
+                                               .x = x,
+                                               .ldx = s->k,
+                                               .weight = second,
+                                               .bias = second,
+                                               .eps = 1e-6f,
+                                               .y = y,
+                                               .ldy = s->k};
+        break;
+    case MCV_KERNEL_softmax:
+        work->arguments.softmax =
+            (mcv_softmax_args){.rows = s->m, .columns = s->k, .x = x, .ldx = s->k, .y = y, .ldy = s->k};
+        break;
+    case MCV_KERNEL_rope:
+        work->arguments.rope = (mcv_rope_args){.rows = s->m,
+                                               .heads = s->k / s->n,
+                                               .head_dim = s->n,
+                                               .x = x,
+                                               .ldx = s->k,
+                                               .cos = second,
+                                               .sin = second + s->m * s->n / 2};
+        break;
+    case MCV_KERNEL_activate:
+        work->arguments.activate = (mcv_activate_args){MCV_GELU_TANH, count, x, y};
+        break;
+    default:
+        work->arguments.multiply = (mcv_multiply_args){count, x, second, y};
+        streams = 3;
+    }
+    work->run = run_rows;
+    work->parts = s->m;
+    work->bytes = s->kernel == MCV_KERNEL_quantize_rows ? (double)count * 5 : (double)(count * streams * sizeof *x);
+    return MCV_OK;
+}
+
+mcv_status mcv_kernel_work_make(mcv_kernel_work *work, const mcv_kernel_case *shape, const mcv_kernels *kernels,
+                                mcv_arena *arena) {
+    double outputs = (double)shape->m * (double)shape->n * (double)shape->layers;
+    *work = (mcv_kernel_work){.kernels = kernels,
+                              .shape = *shape,
+                              .parts = (shape->n + MCV_LANES - 1) / MCV_LANES,
+                              .operations = 2 * outputs * (double)shape->k};
+    switch (shape->kernel) {
+    case MCV_KERNEL_gemm_f32:
+    case MCV_KERNEL_gemm_bf16:
+        return make_gemm(work, arena);
+    case MCV_KERNEL_gemm_int8:
+        return make_int8(work, arena);
+    case MCV_KERNEL_gemm_int4:
+        return make_int4(work, arena);
+    case MCV_KERNEL_attention:
+        return make_attention(work, arena);
+    default:
+        work->operations = 0;
+        return make_rows(work, arena);
+    }
+}

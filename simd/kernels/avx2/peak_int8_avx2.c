@@ -1,0 +1,5 @@
+#define CHAINS 6
+#define PEAK_INT8 mcv_peak_int8_avx2
+#include "simd/kernels/peaks.h"
+
+#include "simd/kernels/peak_int8_lanes.h"

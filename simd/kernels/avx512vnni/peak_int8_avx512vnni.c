@@ -1,0 +1,5 @@
+#define CHAINS 12
+#define PEAK_INT8 mcv_peak_int8_avx512vnni
+#include "simd/kernels/peaks.h"
+
+#include "simd/kernels/peak_int8_lanes.h"

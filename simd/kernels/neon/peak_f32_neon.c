@@ -1,0 +1,5 @@
+#define CHAINS 6
+#define PEAK_F32 mcv_peak_f32_neon
+#include "simd/kernels/peaks.h"
+
+#include "simd/kernels/peak_f32_lanes.h"

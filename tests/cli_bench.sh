@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# minicpmv bench: one kernel's timing as a table and as JSON; the numbers themselves are the machine's.
+. "$(dirname "$0")/command_line.sh"
+bench=("$PROGRAM" bench kernels --filter quantize --threads 1)
+
+plan 4
+expect "a table" 0 '^quantize_rows +[a-z0-9]+ +1024 x 12288 +1 +[0-9.]+ +[0-9.]+ GB/s' "${bench[@]}"
+expect "limits" 0 '^limit read 1 threads +[0-9.]+ GB/s' "${bench[@]}"
+expect "JSON" 0 '"limits": \[\{"name": "f32".*"results": \[\{"kernel": "quantize_rows", .*"of_limit": [0-9.]+\}\]\}' \
+    "${bench[@]}" --json
+expect_error "something else" 2 "everything: expected kernels" "$PROGRAM" bench everything
+finish
