@@ -230,14 +230,15 @@ mcv_status Resampler_show_attn(const Run *run, const Resampler *self, float *att
     if (!run->tap)
         return MCV_OK;
     int64_t groups = num_groups, queries = self->num_queries, dim = self->embed_dim;
+    Tensor first = {.rank = 2, .shape = {queries, dim}, .f32 = attended};
     if (!self->batch_infer)
-        return Run_output_raw(run, self->attn.name, &MCV_TENSOR(MCV_F32, attended, queries, dim));
+        return Run_output(run, self->attn.name, &first);
     mcv_arena_mark mark = mcv_arena_save(run->arena);
-    float *permuted;
-    MCV_TRY(MCV_ARENA_NEW(run->arena, &permuted, queries * groups * dim));
-    swap_axes(attended, groups, queries, dim, permuted);
-    mcv_status status = Run_output_raw(run, self->attn.name, &MCV_TENSOR(MCV_F32, permuted, queries, groups, dim));
-    swap_axes(permuted, queries, groups, dim, attended); /* it may have been replaced */
+    Tensor permuted = {.rank = 3, .shape = {queries, groups, dim}};
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &permuted.f32, queries * groups * dim));
+    swap_axes(attended, groups, queries, dim, permuted.f32);
+    mcv_status status = Run_output(run, self->attn.name, &permuted);
+    swap_axes(permuted.f32, queries, groups, dim, attended); /* it may have been replaced */
     mcv_arena_restore(run->arena, mark);
     return status;
 }
