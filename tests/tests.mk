@@ -3,6 +3,7 @@
 RACE_SOURCES := $(sort $(wildcard tests/race_*.c))
 RACES := $(RACE_SOURCES:tests/%.c=$(BUILD)/tests/%)
 EMULATED_TEST := $(if $(filter x86_64,$(ARCHITECTURE)),$(BUILD)/tests/test_kernels_emulated)
+EMULATED_PROGRAM := $(if $(filter x86_64,$(ARCHITECTURE)),$(BUILD)/emulated/minicpmv)
 # ThreadSanitizer leaves no room for the memory that Criterion shares with its workers: there, plain programs only.
 CRITERION_TESTS := $(if $(filter tsan,$(MODE)),,$(TESTS) $(EMULATED_TEST))
 CHECK_SCRIPTS := $(sort $(wildcard tests/check_*.sh))
@@ -11,7 +12,7 @@ C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
 PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 # Small programs that the comparisons in tests/live run.
 TOOLS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/tools/*.c)))
-BINARIES := $(PROGRAM) $(CRITERION_TESTS) $(RACES) $(TOOLS)
+BINARIES := $(PROGRAM) $(EMULATED_PROGRAM) $(CRITERION_TESTS) $(RACES) $(TOOLS)
 
 # Builds what the tests run. Where that fails, what an earlier build left behind is removed, so that nothing old is run.
 BUILD_TESTS = $(MAKE) --no-print-directory -k $(PARALLEL) tests; status=$$?; \
@@ -92,7 +93,7 @@ test-emulated: export QEMU_CPU := max
 test-emulated: export MCV_TRIALS ?= 150
 test-emulated: export EMULATOR := $(shell command -v qemu-aarch64)
 test-emulated:
-	@$(BUILD_TESTS); $(RUN_TESTS) $(filter-out %/test_video_libav,$(CRITERION_TESTS)) $(RACES) tests/cli_golden.sh tests/cli_results.sh
+	@$(BUILD_TESTS); $(RUN_TESTS) $(filter-out %/test_video_libav,$(CRITERION_TESTS)) $(RACES) tests/cli_golden.sh tests/cli_targets.sh tests/cli_results.sh
 
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/*.c)))
 FUZZ_SECONDS ?= 60

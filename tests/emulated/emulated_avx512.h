@@ -1,5 +1,6 @@
 /* AVX-512 for CPUs without it: put in front of a kernel's source (gcc -include), so that its intrinsics become those of
- * SIMDe, on AVX2 and FMA. What SIMDe 0.7.4 lacks is defined here. */
+ * SIMDe, on AVX2 and FMA. What SIMDe 0.7.4 lacks is defined here; whoever uses another intrinsic
+ * that it lacks adds it. */
 #ifndef TESTS_EMULATED_EMULATED_AVX512_H
 #define TESTS_EMULATED_EMULATED_AVX512_H
 
@@ -53,6 +54,11 @@ static inline __m512i emulated_cvtepu16_epi32(__m256i a) {
 static inline __m512 emulated_cvtepi32_ps(__m512i a) {
     return emulated_join_ps(_mm256_cvtepi32_ps(emulated_half(a, 0)), _mm256_cvtepi32_ps(emulated_half(a, 1)));
 }
+static inline __m512i emulated_cvtps_epi32(__m512 a) {
+    __m256 halves[2];
+    memcpy(halves, &a, sizeof halves);
+    return emulated_join(_mm256_cvtps_epi32(halves[0]), _mm256_cvtps_epi32(halves[1]));
+}
 static inline __m512 emulated_cvtph_ps(__m256i a) {
     return emulated_join_ps(_mm256_cvtph_ps(_mm256_castsi256_si128(a)),
                             _mm256_cvtph_ps(_mm256_extracti128_si256(a, 1)));
@@ -84,6 +90,49 @@ EMULATED_MASKED(__m256i, uint16_t, 16, epi16, _mm256_loadu_si256, _mm256_storeu_
 EMULATED_MASKED(__m128i, uint8_t, 16, epi8, _mm_loadu_si128, _mm_storeu_si128)
 #undef EMULATED_MASKED
 
+/* Lanes of 32 bits as an array. */
+typedef struct emulated_lanes {
+    int32_t lane[16];
+} emulated_lanes;
+static inline emulated_lanes emulated_lanes_of(__m512i a) {
+    emulated_lanes lanes;
+    memcpy(&lanes, &a, sizeof lanes);
+    return lanes;
+}
+static inline void emulated_mask_cvtepi32_storeu_epi8(void *p, uint16_t mask, __m512i a) {
+    emulated_lanes lanes = emulated_lanes_of(a);
+    for (int i = 0; i < 16; i++)
+        if (mask >> i & 1)
+            ((int8_t *)p)[i] = (int8_t)lanes.lane[i];
+}
+static inline __m128i emulated_cvtepi32_epi8(__m512i a) {
+    __m128i bytes;
+    emulated_mask_cvtepi32_storeu_epi8(&bytes, 0xffff, a);
+    return bytes;
+}
+static inline int32_t emulated_reduce_add_epi32(__m512i a) {
+    emulated_lanes lanes = emulated_lanes_of(a);
+    uint32_t sum = 0;
+    for (int i = 0; i < 16; i++)
+        sum += (uint32_t)lanes.lane[i];
+    return (int32_t)sum;
+}
+static inline int32_t emulated_reduce_max_epi32(__m512i a) {
+    emulated_lanes lanes = emulated_lanes_of(a);
+    int32_t largest = lanes.lane[0];
+    for (int i = 1; i < 16; i++)
+        largest = lanes.lane[i] > largest ? lanes.lane[i] : largest;
+    return largest;
+}
+
+#undef _mm512_mask_cvtepi32_storeu_epi8
+#define _mm512_mask_cvtepi32_storeu_epi8 emulated_mask_cvtepi32_storeu_epi8
+#undef _mm512_cvtepi32_epi8
+#define _mm512_cvtepi32_epi8 emulated_cvtepi32_epi8
+#undef _mm512_reduce_add_epi32
+#define _mm512_reduce_add_epi32 emulated_reduce_add_epi32
+#undef _mm512_reduce_max_epi32
+#define _mm512_reduce_max_epi32 emulated_reduce_max_epi32
 #undef _mm512_cvtepi8_epi32
 #define _mm512_cvtepi8_epi32 emulated_cvtepi8_epi32
 #undef _mm512_cvtepu8_epi32
@@ -92,6 +141,8 @@ EMULATED_MASKED(__m128i, uint8_t, 16, epi8, _mm_loadu_si128, _mm_storeu_si128)
 #define _mm512_cvtepu16_epi32 emulated_cvtepu16_epi32
 #undef _mm512_cvtepi32_ps
 #define _mm512_cvtepi32_ps emulated_cvtepi32_ps
+#undef _mm512_cvtps_epi32
+#define _mm512_cvtps_epi32 emulated_cvtps_epi32
 #undef _mm512_cvtph_ps
 #define _mm512_cvtph_ps emulated_cvtph_ps
 #undef _mm512_extractf32x8_ps
@@ -119,6 +170,10 @@ EMULATED_MASKED(__m128i, uint8_t, 16, epi8, _mm_loadu_si128, _mm_storeu_si128)
 #endif
 #if defined(EMULATED_avx512bf16) || defined(EMULATED_amx)
 #define __AVX512BF16__ 1
+#endif
+
+#if defined(EMULATED_amx)
+#include "tests/emulated/emulated_tiles.h"
 #endif
 
 #endif
