@@ -2,11 +2,11 @@
 #ifndef MCV_SIMD_KERNELS_AMX_AMX_TILES_H
 #define MCV_SIMD_KERNELS_AMX_AMX_TILES_H
 
-#include "simd/kernels/product_lanes.h"
-
 #if defined(__AMX_TILE__)
 
 #include <immintrin.h>
+
+#include "simd/kernels/product_lanes.h"
 
 enum { MCV_TILES = 8, MCV_TILE_HEIGHT = 16, MCV_TILE_BYTES = 64 /* a row */ };
 
