@@ -2,7 +2,7 @@
 #ifndef MCV_SIMD_KERNELS_AMX_AMX_TILES_H
 #define MCV_SIMD_KERNELS_AMX_AMX_TILES_H
 
-#if defined(__AMX_TILE__)
+#if defined(__AMX_TILE__) || defined(__AMXTILE__) /* gcc, clang 14 */
 
 #include <immintrin.h>
 
