@@ -1,6 +1,7 @@
 /* Checks the variants of kernels against their contracts, without a test framework: for ports and emulators.
  *
- * usage: check_kernels [NAME...]     kernels or targets; MCV_SEED=N repeats a run, MCV_TRIALS=N sets its length
+ * usage: check_kernels [NAME...]     a kernel, a target or KERNEL:TARGET; MCV_SEED=N repeats a run, MCV_TRIALS=N sets
+ *                                    its length
  *
  * Prints TAP, one line a variant. */
 #include <inttypes.h>
@@ -8,10 +9,13 @@
 
 #include "tests/kernels/check_kernel.h"
 
-/* Whether a variant was asked for: by its kernel's or its target's name, or with all others. */
+/* Whether a variant was asked for: by its kernel's or its target's name or both, or with all others. */
 static bool is_wanted(char **names, int count, mcv_kernel kernel, mcv_target target) {
+    char both[64];
+    snprintf(both, sizeof both, "%s:%s", mcv_kernel_name(kernel), mcv_target_name(target));
     for (int i = 0; i < count; i++)
-        if (strcmp(names[i], mcv_kernel_name(kernel)) == 0 || strcmp(names[i], mcv_target_name(target)) == 0)
+        if (strcmp(names[i], mcv_kernel_name(kernel)) == 0 || strcmp(names[i], mcv_target_name(target)) == 0 ||
+            strcmp(names[i], both) == 0)
             return true;
     return count == 0;
 }
