@@ -152,6 +152,9 @@ static mcv_status take_shape(cursor *in, mcv_gguf_tensor *tensor, uint64_t *elem
     for (int i = tensor->rank - 1; i >= 0; i--) {
         uint64_t size;
         MCV_TRY(take_u64(in, "a dimension", &size));
+        if (size == 0)
+            return MCV_FAIL(MCV_BAD_INPUT, "%s: %s: dimension %d: expected at least 1, found 0", in->path, tensor->name,
+                            tensor->rank - 1 - i);
         if (size > INT64_MAX || __builtin_mul_overflow(*elements, size, elements) || *elements > INT64_MAX)
             return MCV_FAIL(MCV_BAD_INPUT, "%s: %s: dimension %d of %llu: too many elements", in->path, tensor->name,
                             tensor->rank - 1 - i, (unsigned long long)size);

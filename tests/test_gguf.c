@@ -275,6 +275,9 @@ Test(gguf, damaged_tensors) {
     put_tensor(&bytes, "t", 1ull << 40, 1ull << 40, 0, 0);
     expect_failure(&bytes, MCV_BAD_INPUT, "t: dimension 1 of 1099511627776: too many elements");
     bytes = begin(3, 1, 0);
+    put_tensor(&bytes, "t", 0, 1ull << 62, 0, 0);
+    expect_failure(&bytes, MCV_BAD_INPUT, "t: dimension 0: expected at least 1, found 0");
+    bytes = begin(3, 1, 0);
     put_tensor(&bytes, "t", 1ull << 62, 1, 0, 0);
     expect_failure(&bytes, MCV_BAD_INPUT, "t: too many elements");
     bytes = begin(3, 1, 0);

@@ -1,5 +1,10 @@
-/* libFuzzer: GGUF files. Every value is shown, and every tensor of a known type dequantized. */
+/* libFuzzer: GGUF files. Every value is shown, every tensor of a known type dequantized, and the file taken for both
+ * sides of a model. */
 #include "formats/gguf.h"
+#include "ref/configuration_minicpm.h"
+#include "ref/gguf_config.h"
+#include "ref/image_processing_minicpmv.h"
+#include "ref/tokenization_qwen2.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,6 +33,24 @@ static void read_value(const mcv_gguf *file, const mcv_gguf_value *value, mcv_ar
             fuzz_sum += strings[i].size ? (float)strings[i].data[strings[i].size - 1] : 0;
 }
 
+static void read_model(const mcv_gguf *file) {
+    mcv_json json;
+    MiniCPMVConfig config;
+    MiniCPMVImageProcessor processor;
+    Qwen2Tokenizer *tokenizer;
+    if (gguf_config(file, file, &json) == MCV_OK) {
+        (void)!MiniCPMVConfig_from_json(&config, &json);
+        mcv_json_free(&json);
+    }
+    if (gguf_preprocessor_config(file, &json) == MCV_OK) {
+        (void)!MiniCPMVImageProcessor_from_json(&processor, &json);
+        MiniCPMVImageProcessor_free(&processor);
+        mcv_json_free(&json);
+    }
+    if (Qwen2Tokenizer_from_gguf(&tokenizer, file) == MCV_OK)
+        Qwen2Tokenizer_free(tokenizer);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     mcv_gguf *file;
     mcv_arena arena = {0};
@@ -41,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             abort();
         read_tensor(tensor);
     }
+    read_model(file);
     mcv_arena_free(&arena);
     mcv_gguf_close(file);
     return 0;

@@ -42,7 +42,7 @@ static void read_weights(const char *path) {
         return;
     for (size_t i = 0; i < mcv_weights_count(weights); i++) {
         mcv_weights_at(weights, i, &weight, &unsupported);
-        float *row = malloc(weight.columns * sizeof *row + 1);
+        float *row = weight.rows > 0 && !unsupported ? malloc(weight.columns * sizeof *row + 1) : NULL;
         for (size_t r = 0; r < weight.rows && row && !unsupported; r++) {
             mcv_weight_to_f32(&weight, r, 1, row);
             fuzz_sum += weight.columns ? (double)row[weight.columns - 1] : 0;
