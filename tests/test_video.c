@@ -116,6 +116,16 @@ Test(video, y4m_cut_short_loses_its_last_picture) {
     mcv_video_close(video);
 }
 
+Test(video, pipes_are_refused) {
+    static const char START[] = "YUV4MPEG2 W2 H1 Cmono\nFRAME\n\x10\x10";
+    int ends[2];
+    char path[32];
+    cr_assert(pipe(ends) == 0 && write(ends[1], START, sizeof START - 1) == sizeof START - 1 && close(ends[1]) == 0);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    expect_failure(path, NULL, MCV_BAD_INPUT, "a pipe");
+    close(ends[0]);
+}
+
 Test(video, y4m_refusals) {
     expect_failure(temporary_text("empty.y4m", ""), NULL, MCV_BAD_INPUT, "empty");
     expect_failure(temporary_text("none.y4m", "YUV4MPEG2 W2 H2\n"), NULL, MCV_BAD_INPUT, "without pictures");
