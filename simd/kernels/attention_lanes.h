@@ -66,8 +66,8 @@ MCV_INLINE size_t kv_size(mcv_kv_type type) {
     return type == MCV_KV_F32 ? sizeof(float) : type == MCV_KV_BF16 ? sizeof(uint16_t) : sizeof(int8_t);
 }
 
-/* Asks for what is read next: step `i` of a loop whose steps read `elements` of this type. Few queries wait for memory;
- * for many, a block is in the cache most of the time. */
+/* Asks for what the same step `i` of the loop over the next block reads, `elements` of this type. Few queries wait for
+ * memory, and a whole block ahead is far enough; for many, a block is in the cache most of the time. */
 MCV_INLINE void prefetch_step(mcv_kv_type type, const int rows, const void *next, size_t i, int elements) {
     if (rows <= FEW_ROWS)
         for (size_t at = 0; at < elements * kv_size(type); at += 64)
@@ -75,7 +75,7 @@ MCV_INLINE void prefetch_step(mcv_kv_type type, const int rows, const void *next
                                2 /* into the second level */);
 }
 
-/* s[row][panel] = q . k for `rows` queries, TILE_LANES panels. `next`: the values. */
+/* s[row][panel] = q . k for `rows` queries, TILE_LANES panels. `next`: keys of the next block. */
 MCV_INLINE void score_tile(mcv_kv_type type, const int rows, size_t head_dim, const float *q, const void *k,
                            size_t panel, const void *next, float *s) {
     mcv_floats chain[TILE_ROWS][TILE_LANES];
@@ -161,7 +161,7 @@ MCV_INLINE mcv_floats load_values(const mcv_attention_args *a, mcv_kv_type type,
 }
 
 /* o = o * rescale + the sum of p[j] v[j] over j < keys, for `rows` queries from `row` on and `count` registers.
- * `next`: the keys of the next block. */
+ * `next`: values of the next block. */
 MCV_INLINE void value_tile(const mcv_attention_args *a, mcv_kv_type type, const int rows, const Group *group,
                            const void *v, const void *next, size_t row, size_t first, const int count, size_t keys) {
     mcv_floats sum[TILE_ROWS][TILE_LANES];
@@ -239,12 +239,12 @@ MCV_INLINE void take_block(const mcv_attention_args *a, mcv_kv_type type, const 
     for (size_t panel = 0; panel < MCV_KEY_BLOCK / MCV_LANES; panel += TILE_LANES)
         for (size_t r = 0; r < group->rows; r += rows)
             if (seen[r / rows])
-                score_tile(type, rows, a->head_dim, group->q + r * a->head_dim, block->k, panel, block->v,
+                score_tile(type, rows, a->head_dim, group->q + r * a->head_dim, block->k, panel, next->k,
                            group->s + r * MCV_KEY_BLOCK);
     soften(a, block, group);
     for (size_t r = 0; r < group->rows; r += rows)
         if (seen[r / rows])
-            add_values(a, type, rows, group, block->v, next->k, r);
+            add_values(a, type, rows, group, block->v, next->v, r);
 }
 
 /* `count` queries from `first` on. Returns the most keys that one sees. */

@@ -26,7 +26,6 @@ enum {
     MCV_K_BLOCK = 256,              /* the length of a chain of multiply-adds */
     MCV_K_PADDING = 64,             /* rows of int8 are padded with zeros to a multiple of it */
     MCV_KEY_BLOCK = 64,             /* keys that attention takes in at a time */
-    MCV_CHAINS = 12,                /* that fma_chains computes side by side */
     MCV_MAX_HEAD_DIM = 256,         /* of attention */
     MCV_SCRATCH_BYTES = 512 * 1024, /* what a kernel may use of the memory that its caller gives it */
 };
@@ -214,14 +213,6 @@ typedef struct mcv_multiply_args {
     const float *a, *b;
     float *y;
 } mcv_multiply_args;
-
-/* What a CPU computes at most, for benchmarks: each of y[MCV_CHAINS][MCV_LANES] becomes fmaf(y, a, b), `count` times.
- */
-typedef struct mcv_fma_chains_args {
-    size_t count;
-    float a, b;
-    float *y;
-} mcv_fma_chains_args;
 
 /* ---- The table ---------------------------------------------------------------------------------------------- */
 

@@ -36,14 +36,3 @@ void generate_silu_multiply(Trial *trial, void (*kernel)(const mcv_multiply_args
 void generate_add(Trial *trial, void (*kernel)(const mcv_multiply_args *)) {
     generate_two(trial, kernel);
 }
-
-void generate_fma_chains(Trial *trial, void (*kernel)(const mcv_fma_chains_args *)) {
-    mcv_fma_chains_args a = {.count = trial_below(trial, 20)};
-    Values values = trial_values(trial);
-    a.a = trial_float(trial, values);
-    a.b = trial_float(trial, values);
-    a.y = trial_row(trial, "y", MCV_CHAINS * MCV_LANES, values);
-    trial_describe(trial, "%zu steps", a.count);
-    trial_output(trial, a.y);
-    kernel(&a);
-}
