@@ -33,6 +33,7 @@ typedef struct Part {
 
 /* The chains of one block, added to `total` (rows PANELS * 16 apart). */
 MCV_INLINE void add_block(const WEIGHT *const w[], const float *x, size_t length, float *total, const int rows) {
+    enum { panels = TILE_PANELS };
     mcv_floats chain[MCV_TILE_ROWS][MCV_TILE_PANELS];
     MCV_EACH_ROW(MCV_EACH_PANEL(chain[r][p] = mcv_floats_set(0);))
     size_t k = 0;
@@ -61,6 +62,7 @@ MCV_INLINE void add_block(const WEIGHT *const w[], const float *x, size_t length
 
 /* The rows of a tile from `row` on with the panels from `panel` on. */
 MCV_INLINE void multiply(const Part *part, size_t row, size_t panel, const int rows) {
+    enum { panels = TILE_PANELS };
     const WEIGHT *w[MCV_TILE_PANELS];
     MCV_EACH_PANEL(w[p] = part->w + (panel + p < part->panels ? panel + p : panel) * part->panel_length;)
     const float *x = part->x + row * ROW;

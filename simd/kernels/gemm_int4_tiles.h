@@ -10,7 +10,7 @@
 
 #include "simd/kernels/product_lanes.h"
 
-enum { CHUNK = 32, STEP = 8 /* k that a register of weights holds */, AHEAD = 512 /* bytes of prefetching */ };
+enum { CHUNK = 32, STEP = 8 /* k that a register of weights holds */, AHEAD = 1024 /* bytes of prefetching */ };
 
 /* The places of a panel's weights. */
 typedef struct Panel {
@@ -35,8 +35,14 @@ static size_t groups_of(const mcv_gemm_int4_args *a) {
     return (a->k + a->group - 1) / a->group;
 }
 
+/* How many panels are taken at a time: a single row, which waits for memory, reads one from end to end. */
+MCV_INLINE int panels_of(int rows) {
+    return rows == 1 ? 1 : TILE_PANELS;
+}
+
 /* The dot products of 32 k are added to `dot`. */
 MCV_INLINE void add_chunk(mcv_ints dot[][MCV_TILE_PANELS], const int rows, const uint8_t *const w[], const int8_t *q) {
+    const int panels = panels_of(rows);
     mcv_ints sum[MCV_TILE_ROWS][MCV_TILE_PANELS], low[MCV_TILE_PANELS], high[MCV_TILE_PANELS];
     MCV_EACH_ROW(MCV_EACH_PANEL(sum[r][p] = FIRST_SUM(dot[r][p]);))
     int step = 0;
@@ -65,6 +71,7 @@ MCV_INLINE void add_chunk(mcv_ints dot[][MCV_TILE_PANELS], const int rows, const
  * STEP][rows][STEP]. */
 MCV_INLINE void multiply(const mcv_gemm_int4_args *a, const Panel panel[], const char *x, float *y, const int rows,
                          const bool zeros) {
+    const int panels = panels_of(rows);
     mcv_floats total[MCV_TILE_ROWS][MCV_TILE_PANELS];
     MCV_EACH_ROW(MCV_EACH_PANEL(total[r][p] = mcv_floats_set(0);))
     size_t groups = groups_of(a);
@@ -87,7 +94,11 @@ MCV_INLINE void multiply(const mcv_gemm_int4_args *a, const Panel panel[], const
             q += rows * CHUNK;
         } while ((k += CHUNK) < a->group);
         mcv_floats w_scale[MCV_TILE_PANELS];
-        MCV_EACH_PANEL(w_scale[p] = mcv_floats_load_f16(panel[p].scale + g * MCV_LANES);)
+        MCV_EACH_PANEL({
+            w_scale[p] = mcv_floats_load_f16(panel[p].scale + g * MCV_LANES);
+            if (rows <= TILE_ROWS / 2)
+                __builtin_prefetch((const char *)(panel[p].scale + g * MCV_LANES) + AHEAD / 2);
+        })
         MCV_EACH_ROW({
             mcv_floats x_scale = mcv_floats_set(scale[r]);
             MCV_EACH_PANEL(total[r][p] = mcv_floats_fma(mcv_floats_from_ints(dot[r][p]),
@@ -96,7 +107,7 @@ MCV_INLINE void multiply(const mcv_gemm_int4_args *a, const Panel panel[], const
     }
     float outputs[MCV_TILE_ROWS][MCV_TILE_PANELS][MCV_LANES];
     MCV_EACH_ROW(MCV_EACH_PANEL(mcv_floats_store(outputs[r][p], total[r][p]);))
-    for (int p = 0; p < TILE_PANELS; p++)
+    for (int p = 0; p < panels; p++)
         for (int r = 0; r < rows; r++)
             mcv_store_outputs(outputs[r][p], a->bias ? a->bias + panel[p].n : NULL, a->accumulate,
                               y + r * a->ldy + panel[p].n, panel[p].count);
@@ -168,7 +179,7 @@ static void multiply_rows(const mcv_gemm_int4_args *a, size_t first, size_t rows
         size_t begin = rows * t / tiles, end = rows * (t + 1) / tiles;
         copy_rows(a, first + begin, end - begin, copy + begin * row_bytes(a));
     }
-    for (size_t n = 0; n < a->n; n += TILE_PANELS * MCV_LANES) {
+    for (size_t n = 0; n < a->n; n += (size_t)panels_of((int)rows) * MCV_LANES) {
         Panel panel[MCV_TILE_PANELS];
         find_panels(a, n, panel);
         for (size_t t = 0; t < tiles; t++) {

@@ -26,6 +26,7 @@ enum {
 
 /* The dot products of a tile go on over four k. x: [rows][CELL]. */
 MCV_INLINE void add_products(mcv_ints dot[][MCV_TILE_PANELS], const int8_t *const w[], const char *x, const int rows) {
+    enum { panels = TILE_PANELS };
     mcv_ints weight[MCV_TILE_PANELS];
     MCV_EACH_PANEL({
         weight[p] = mcv_ints_load(w[p]);
@@ -58,6 +59,7 @@ static size_t padded(const mcv_gemm_int8_args *a) {
 
 /* Rows from `first` on with the panels from output `n` on; x: a copy of the rows, [padded k / STEP][rows][CELL]. */
 MCV_INLINE void multiply(const mcv_gemm_int8_args *a, size_t n, size_t first, const char *x, const int rows) {
+    enum { panels = TILE_PANELS };
     mcv_ints dot[MCV_TILE_ROWS][MCV_TILE_PANELS];
     const int8_t *w[MCV_TILE_PANELS];
     MCV_EACH_PANEL({

@@ -18,8 +18,8 @@
 #include "simd/kernels/product_lanes_neon.h"
 #endif
 
-/* Statements once for each row and each panel of a tile; `r` and `p` are constants there, `rows` is one after inlining.
- * Compilers keep an array in registers only if they never see a loop over it. */
+/* Statements once for each row and each panel of a tile; `r` and `p` are constants there, `rows` and `panels` are after
+ * inlining. Compilers keep an array in registers only if they never see a loop over it. */
 #define MCV_EACH_ROW(...)                                                                                              \
     MCV_ONCE(r, 0, rows, __VA_ARGS__)                                                                                  \
     MCV_ONCE(r, 1, rows, __VA_ARGS__)                                                                                  \
@@ -34,8 +34,8 @@
     MCV_ONCE(r, 10, rows, __VA_ARGS__)                                                                                 \
     MCV_ONCE(r, 11, rows, __VA_ARGS__)
 #define MCV_EACH_PANEL(...)                                                                                            \
-    MCV_ONCE(p, 0, TILE_PANELS, __VA_ARGS__)                                                                           \
-    MCV_ONCE(p, 1, TILE_PANELS, __VA_ARGS__)
+    MCV_ONCE(p, 0, panels, __VA_ARGS__)                                                                                \
+    MCV_ONCE(p, 1, panels, __VA_ARGS__)
 #define MCV_ONCE(name, value, end, ...)                                                                                \
     if (value < (end)) {                                                                                               \
         enum { name = value };                                                                                         \
