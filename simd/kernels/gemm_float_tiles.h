@@ -13,10 +13,10 @@
 #include "simd/kernels/product_lanes.h"
 
 enum {
-    ROWS = 96,
-    PANELS = 32,
+    ROWS = 192,
+    PANELS = 16,
     ROW = MCV_K_BLOCK + MCV_LANES, /* floats from a row of a block to the next */
-    COPY_BLOCKS = 2 * ROWS,        /* rows times blocks of k that are copied at a time */
+    COPY_BLOCKS = ROWS,            /* rows times blocks of k that are copied at a time */
     FAR = 512,
     NEAR = 1024 /* bytes of prefetching, from memory and from the second cache */
 };
