@@ -30,7 +30,7 @@ offset_of() {
 }
 
 single=golden/cases/single
-plan 63
+plan 66
 expect "a case" 0 '^all equal: [0-9]+ comparisons in 1 case$' "${verify[@]}" "$single"
 expect "by its file" 0 '^all equal: ' "${verify[@]}" "$single/case.json"
 expect "a line a tensor, with the distances to the exact run" 0 \
@@ -85,7 +85,9 @@ expect_error "a model that is not there" 3 'nowhere/config.json: cannot be opene
 expect "another model" 1 'first divergence: single: ' "${verify[@]}" "$single" -m golden/models/foreach-f16
 expect_error "numbers of threads" 2 'expected whole numbers' "${verify[@]}" "$single" --threads 1,,2
 expect_error "--expect-bitwise of one run" 2 'needs several runs' "${verify[@]}" "$single" --expect-bitwise
-expect_error "the fast engine" 4 'this build has no fast engine' "${verify[@]}" "$single" --engine fast
+for dtype in bf16 int8 int4; do
+    expect "the fast engine in $dtype" 0 '^all equal: [0-9]+ comparisons in 3 cases$' "${verify[@]}" golden/cases/{single,foreach,video-groups} --engine fast --dtype $dtype
+done
 
 case=$(copy_case single)
 spoil "$case/golden.safetensors" "$(offset_of "$case/golden.safetensors" vpm.embeddings)" '\x00\x00\x00\x7f'
