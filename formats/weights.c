@@ -8,8 +8,11 @@ bool mcv_weight_lay_out(mcv_weight *weight) {
     size_t block = mcv_weight_block_size(weight->type);
     weight->rows = 1;
     weight->columns = 1;
-    for (int i = 0; i < weight->rank; i++)
-        *(i == 0 && weight->rank > 1 ? &weight->rows : &weight->columns) *= (size_t)weight->shape[i];
+    for (int i = 0; i < weight->rank; i++) {
+        bool is_outermost = i == 0 && weight->rank > 1;
+        size_t *product = is_outermost ? &weight->rows : &weight->columns;
+        *product *= (size_t)weight->shape[i];
+    }
     weight->row_bytes = weight->columns / block * mcv_weight_block_bytes(weight->type);
     return weight->columns % block == 0;
 }
