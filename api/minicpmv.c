@@ -208,6 +208,15 @@ mcv_status mcv_score(mcv_model *model, const mcv_conversation *conversation, con
     return status;
 }
 
+mcv_times mcv_model_times(const mcv_model *model) {
+    return model->engine ? *mcv_engine_times(model->engine) : (mcv_times){0};
+}
+
+void mcv_model_reset_times(mcv_model *model) {
+    if (model->engine)
+        *mcv_engine_times(model->engine) = (mcv_times){0};
+}
+
 mcv_status mcv_tokenize(const mcv_model *model, const char *text, size_t size, int32_t **ids, size_t *count) {
     TokenIds list = {0};
     *ids = NULL;

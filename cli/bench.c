@@ -2,12 +2,17 @@
 #include <string.h>
 
 #include "cli/bench_kernels.h"
+#include "cli/bench_model.h"
+#include "cli/engine_options.h"
+#include "cli/model_options.h"
 #include "core/threads.h"
 
 static mcv_status run(const mcv_arguments *arguments) {
     mcv_pool *pool;
+    if (strcmp(arguments->operands[0], "model") == 0)
+        return mcv_bench_model(arguments);
     if (strcmp(arguments->operands[0], "kernels") != 0)
-        return MCV_FAIL(MCV_USAGE, "%s: expected kernels", arguments->operands[0]);
+        return MCV_FAIL(MCV_USAGE, "%s: expected kernels or model", arguments->operands[0]);
     MCV_TRY(mcv_pool_create(&pool, arguments->threads));
     int threads = mcv_pool_threads(pool);
     mcv_pool_free(pool);
@@ -17,18 +22,25 @@ static mcv_status run(const mcv_arguments *arguments) {
 
 static const mcv_option OPTIONS[] = {
     {0, "target", "NAME", "the kernels of this target; default: the best that the CPU runs"},
-    {0, "filter", "TEXT", "only kernels whose name contains it"},
+    {0, "filter", "TEXT", "kernels: only those whose name contains it"},
+    MCV_MODEL_OPTION,
+    MCV_MODEL_FILE_OPTIONS,
+    MCV_BENCH_MODEL_OPTIONS,
+    MCV_ENGINE_OPTIONS,
     {0},
 };
 
 const mcv_command mcv_bench_command = {
     .name = "bench",
     .summary = "timings against measured limits of memory and arithmetic",
-    .operands = "kernels",
+    .operands = "kernels|model",
     .min_operands = 1,
     .max_operands = 1,
     .details =
-        "Times every kernel at the model's shapes with one thread and with all (--threads), each in turn with the\n"
+        "model: times the fast engine stage by stage: opening, encoder and resampler on a slice of 448 x 448,\n"
+        "prompts, decoding; medians of some runs.\n"
+        "kernels: times every kernel at the model's shapes with one thread and with all (--threads), each in turn with "
+        "the\n"
         "loop that limits it: multiply-adds of FP32, products of bytes, or reading memory. Prints medians and the\n"
         "share of the limit that is reached; with OpenBLAS in the build its product too, in this program's\n"
         "threads (openblas) and in its own (sgemm). --json: one object, with the CPU's features.\n",

@@ -278,6 +278,17 @@ typedef mcv_status (*mcv_score_fn)(void *context, size_t index, const float *log
 mcv_status mcv_score(mcv_model *model, const mcv_conversation *conversation, const mcv_prompt_options *prompt_options,
                      const int32_t *ids, size_t count, mcv_score_fn see, void *context);
 
+/* Where the time went, since the model was opened or mcv_model_reset_times: seconds, and what was done in them. */
+typedef struct mcv_times {
+    double encoder, resampler, prompt, decoding;
+    int64_t slices, groups, prompt_tokens, decoded_tokens; /* a group: a block of image tokens; prompt tokens that were
+                                                              still in the cache do not count */
+} mcv_times;
+
+/* Of the fast engine; all 0 for the reference. */
+mcv_times mcv_model_times(const mcv_model *model);
+void mcv_model_reset_times(mcv_model *model);
+
 /* Text to token ids and back. Results are to be released with mcv_free. */
 mcv_status mcv_tokenize(const mcv_model *model, const char *text, size_t size, int32_t **ids, size_t *count);
 mcv_status mcv_detokenize(const mcv_model *model, const int32_t *ids, size_t count, char **text);

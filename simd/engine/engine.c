@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "simd/engine/fast_qwen3.h"
@@ -19,7 +20,6 @@ struct mcv_engine {
     mcv_ops ops;
     int scratch_threads; /* that ops.scratch is for */
     mcv_arena weights;
-    mcv_safetensors *kept; /* mapped packed weights of an earlier run; NULL: they are in the arena */
     mcv_siglip siglip;
     mcv_resampler resampler;
     mcv_qwen3 qwen3;
@@ -28,7 +28,18 @@ struct mcv_engine {
     uint32_t reused;      /* positions of it that the newest prompt began with */
     mcv_arena step_arena; /* temporaries of a step of decoding */
     size_t step_reserved; /* bytes that it holds */
+    mcv_times times;
 };
+
+/* Adds the seconds since *since to *sum and starts anew. */
+static void lap(double *since, double *sum) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    double now = (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+    if (sum)
+        *sum += now - *since;
+    *since = now;
+}
 
 /* ---- Vision ------------------------------------------------------------------------------------------------- */
 
@@ -65,7 +76,7 @@ static mcv_status encode(const mcv_engine *engine, const Run *run, const VisionI
 }
 
 /* Encoder and resampler over some groups. features: of the first of them. */
-static mcv_status run_part(const mcv_engine *engine, const Run *run, const VisionInputs *part, int64_t length,
+static mcv_status run_part(mcv_engine *engine, const Run *run, const VisionInputs *part, int64_t length,
                            float *features) {
     mcv_arena_mark mark = mcv_arena_save(run->arena);
     int64_t rows = 0;
@@ -73,16 +84,22 @@ static mcv_status run_part(const mcv_engine *engine, const Run *run, const Visio
     for (int i = 0; i < part->num_slices; i++)
         rows += rows_of(part->slices[i], length);
     MCV_TRY(MCV_ARENA_NEW(run->arena, &encoded, (size_t)rows * engine->siglip.dim));
+    double since;
+    lap(&since, NULL);
     MCV_TRY(encode(engine, run, part, length, encoded));
+    lap(&since, &engine->times.encoder);
     MCV_TRY(mcv_resampler_forward(run, &engine->ops, &engine->resampler, encoded, part->slices, part->num_slices,
                                   length, part->groups, part->num_groups, features));
+    lap(&since, &engine->times.resampler);
+    engine->times.slices += part->num_slices;
+    engine->times.groups += part->num_groups;
     mcv_arena_restore(run->arena, mark);
     return MCV_OK;
 }
 
 /* All groups that are needed (NULL: all), a few at a time unless a tap wants them in one piece.
  * features: [num_groups, query_num, hidden]. */
-static mcv_status run_vision(const mcv_engine *engine, const Run *run, const VisionInputs *inputs, const bool *needed,
+static mcv_status run_vision(mcv_engine *engine, const Run *run, const VisionInputs *inputs, const bool *needed,
                              float *features) {
     const MiniCPMVConfig *config = &engine->model->config;
     size_t size = (size_t)config->query_num * (size_t)config->hidden_size;
@@ -221,7 +238,11 @@ static mcv_status state_step(void *context, const int32_t *ids, int rows, float 
     MCV_TRY(reserve_step(engine, (size_t)rows, keys + 1));
     mcv_arena_mark mark = mcv_arena_save(&engine->step_arena);
     Run run = {.pool = engine->ops.pool, .arena = &engine->step_arena, .tap_suffix = ""};
+    double since;
+    lap(&since, NULL);
     mcv_status status = step(&run, state, ids, rows, logits);
+    lap(&since, &engine->times.decoding);
+    engine->times.decoded_tokens += rows;
     mcv_arena_restore(&engine->step_arena, mark);
     return status;
 }
@@ -266,7 +287,7 @@ static const float *features_of(const mcv_engine *engine, const MiniCPMVBatchFea
 }
 
 /* A conversation from token `first` on, a chunk at a time. last: [hidden], the last token's output. */
-static mcv_status run_conversation(const mcv_engine *engine, const Run *run, const MiniCPMVBatchFeature *data,
+static mcv_status run_conversation(mcv_engine *engine, const Run *run, const MiniCPMVBatchFeature *data,
                                    int conversation, int first, const float *features, mcv_kv_sequence *sequence,
                                    float *last) {
     mcv_arena_mark mark = mcv_arena_save(run->arena);
@@ -278,11 +299,15 @@ static mcv_status run_conversation(const mcv_engine *engine, const Run *run, con
     MCV_TRY(list_tokens(engine, data, conversation, first, sequence->length, sequence, tokens));
     MCV_TRY(embed_prompt(engine, run, data, conversation, features, embeds));
     float *rows = embeds + (size_t)first * hidden;
+    double since;
+    lap(&since, NULL);
     for (size_t i = 0; i < count; i += chunk) {
         size_t size = count - i < chunk ? count - i : chunk;
         MCV_TRY(mcv_qwen3_layers(run, &engine->ops, &engine->qwen3, &engine->cache, tokens + i, size, 1, (int64_t)size,
                                  rows + i * hidden));
     }
+    lap(&since, &engine->times.prompt);
+    engine->times.prompt_tokens += (int64_t)count;
     memcpy(last, rows + (count - 1) * hidden, hidden * sizeof *last);
     mcv_arena_restore(run->arena, mark);
     return MCV_OK;
@@ -426,14 +451,15 @@ static mcv_status load_weights(mcv_engine *engine, MiniCPMV *model) {
     if (!path)
         return pack_modules(engine, model, &packer);
     if (access(path, F_OK) == 0) {
-        MCV_TRY(mcv_safetensors_open(path, &engine->kept));
-        packer.kept = engine->kept;
+        mcv_safetensors *kept;
+        MCV_TRY(mcv_safetensors_open(path, &kept));
+        packer.kept = kept;
         mcv_status status = pack_modules(engine, model, &packer);
+        mcv_safetensors_close(kept);
+        packer.kept = NULL;
         if (status != MCV_DIFFERS)
             return status;
-        mcv_safetensors_close(engine->kept);
-        engine->kept = NULL;
-        packer.kept = NULL;
+        mcv_arena_free(&engine->weights);
     }
     return pack_and_keep(engine, model, &packer, path);
 }
@@ -476,13 +502,16 @@ void mcv_engine_free(mcv_engine *engine) {
     mcv_prefix_free(&engine->prefix);
     mcv_arena_free(&engine->step_arena);
     mcv_arena_free(&engine->weights);
-    mcv_safetensors_close(engine->kept);
     free(engine->ops.scratch);
     free(engine);
 }
 
 const char *mcv_engine_target(const mcv_engine *engine) {
     return engine->ops.kernels.target;
+}
+
+mcv_times *mcv_engine_times(mcv_engine *engine) {
+    return &engine->times;
 }
 
 uint32_t mcv_engine_reused(const mcv_engine *engine) {

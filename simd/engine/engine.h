@@ -27,6 +27,9 @@ void mcv_engine_free(mcv_engine *engine);
 /* The target that was chosen. */
 const char *mcv_engine_target(const mcv_engine *engine);
 
+/* Where the time went; to be set back by whoever wants it. */
+mcv_times *mcv_engine_times(mcv_engine *engine);
+
 /* Positions that the last prompt found in the cache. */
 uint32_t mcv_engine_reused(const mcv_engine *engine);
 

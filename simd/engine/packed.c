@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "core/tensor.h"
@@ -132,7 +134,7 @@ static void pack_int4(void *context, size_t begin, size_t end, int worker) {
 /* The parts of a packed layer as tensors: bytes, scales, sums. */
 typedef struct Parts {
     mcv_tensor w, w_scale, w_sum;
-    uint64_t source[8]; /* tells the weights that were packed, and how, from others; 64 bytes keep the next aligned */
+    uint64_t source; /* tells the weights that were packed, and how, from others */
 } Parts;
 
 static void describe_parts(const mcv_packed *packed, Parts *parts) {
@@ -145,13 +147,13 @@ static void describe_parts(const mcv_packed *packed, Parts *parts) {
         parts->w_scale = MCV_TENSOR(MCV_F32, NULL, (int64_t)rows);
         parts->w_sum = MCV_TENSOR(MCV_I32, NULL, (int64_t)rows);
     }
-    if (packed->precision == MCV_PRECISION_INT4) /* whole cache lines, for what follows in a file */
-        parts->w_scale = MCV_TENSOR(MCV_F16, NULL, (int64_t)mcv_round_up(rows * groups, 32));
+    if (packed->precision == MCV_PRECISION_INT4)
+        parts->w_scale = MCV_TENSOR(MCV_F16, NULL, (int64_t)(rows * groups));
 }
 
 /* Hashes some of the weights' bytes, shape and type and how they are packed: what tells a file that was made from them
  * from one that was not. */
-static void fingerprint(const mcv_weight *weight, const mcv_packed *packed, uint64_t source[8]) {
+static void fingerprint(const mcv_weight *weight, const mcv_packed *packed, uint64_t *source) {
     enum { SAMPLES = 64, SIZE = 64 };
     uint64_t words[] = {1 /* of the layouts */,      (uint64_t)weight->type, packed->n, packed->k,
                         (uint64_t)packed->precision, packed->group};
@@ -159,13 +161,44 @@ static void fingerprint(const mcv_weight *weight, const mcv_packed *packed, uint
     uint64_t hash = XXH3_64bits(words, sizeof words);
     for (size_t i = 0; i < SAMPLES; i++)
         hash = XXH3_64bits_withSeed(weight->data + (bytes - size) / (SAMPLES - 1) * i, size, hash);
-    memset(source, 0, 8 * sizeof *source);
-    source[0] = hash;
+    *source = hash;
 }
 
 static mcv_status part_name(const char *key, const char *part, char *name, size_t size) {
     int length = snprintf(name, size, "%s.%s", key, part);
     return length > 0 && (size_t)length < size ? MCV_OK : MCV_FAIL(MCV_USAGE, "%s: a name of %d bytes", key, length);
+}
+
+typedef struct CopyWork {
+    const unsigned char *from;
+    unsigned char *to;
+    size_t bytes;
+} CopyWork;
+
+enum { COPY_BYTES = 1 << 20 /* that a thread takes at a time */ };
+
+static void copy_range(void *context, size_t begin, size_t end, int worker) {
+    const CopyWork *work = context;
+    size_t first = begin * COPY_BYTES, last = end * COPY_BYTES < work->bytes ? end * COPY_BYTES : work->bytes;
+    (void)worker;
+    memcpy(work->to + first, work->from + first, last - first);
+}
+
+/* Copies a part from the file: memory of our own comes in large pages, from which weights are read faster. What the
+ * file's pages take is given back at once. */
+static mcv_status copy_part(const mcv_packer *packer, mcv_tensor *tensor) {
+    CopyWork work = {.from = tensor->data};
+    void *copy;
+    if (tensor->rank == 0)
+        return MCV_OK;
+    mcv_tensor_bytes(tensor, &work.bytes);
+    MCV_TRY(mcv_arena_alloc(packer->arena, &copy, work.bytes, 1));
+    work.to = copy;
+    mcv_parallel_for(packer->pool, (work.bytes + COPY_BYTES - 1) / COPY_BYTES, copy_range, &work);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)work.from / page * page;
+    madvise((void *)begin, (uintptr_t)work.from + work.bytes - begin, MADV_DONTNEED);
+    tensor->data = copy;
+    return MCV_OK;
 }
 
 /* Finds a part where the layer has one. */
@@ -176,20 +209,26 @@ static mcv_status take_part(const mcv_safetensors *kept, const char *key, const 
         return MCV_OK;
     MCV_TRY(part_name(key, part, name, sizeof name));
     if (!mcv_safetensors_find(kept, name, &found) || found.dtype != tensor->dtype ||
-        !mcv_tensor_same_shape(&found, tensor) || (uintptr_t)found.data % 64)
+        !mcv_tensor_same_shape(&found, tensor))
         return MCV_FAIL(MCV_DIFFERS, "no %s as it is wanted", name);
     tensor->data = found.data;
     return MCV_OK;
 }
 
 static mcv_status take_parts(const mcv_safetensors *kept, const char *key, Parts *parts) {
-    mcv_tensor source = MCV_TENSOR(MCV_U64, NULL, 8);
+    mcv_tensor source = MCV_TENSOR(MCV_U64, NULL, 1);
     MCV_TRY(take_part(kept, key, "source", &source));
-    if (memcmp(source.data, parts->source, sizeof parts->source) != 0)
+    if (memcmp(source.data, &parts->source, sizeof parts->source) != 0)
         return MCV_FAIL(MCV_DIFFERS, "%s was packed from other weights, or in another way", key);
     MCV_TRY(take_part(kept, key, "w", &parts->w));
     MCV_TRY(take_part(kept, key, "w_scale", &parts->w_scale));
     return take_part(kept, key, "w_sum", &parts->w_sum);
+}
+
+static mcv_status copy_parts(const mcv_packer *packer, Parts *parts) {
+    MCV_TRY(copy_part(packer, &parts->w));
+    MCV_TRY(copy_part(packer, &parts->w_scale));
+    return copy_part(packer, &parts->w_sum);
 }
 
 static mcv_status keep_part(mcv_safetensors_writer *writer, const char *key, const char *part,
@@ -202,7 +241,7 @@ static mcv_status keep_part(mcv_safetensors_writer *writer, const char *key, con
 }
 
 static mcv_status keep_parts(mcv_safetensors_writer *writer, const char *key, const Parts *parts) {
-    MCV_TRY(keep_part(writer, key, "source", &MCV_TENSOR(MCV_U64, parts->source, 8)));
+    MCV_TRY(keep_part(writer, key, "source", &MCV_TENSOR(MCV_U64, &parts->source, 1)));
     MCV_TRY(keep_part(writer, key, "w", &parts->w));
     MCV_TRY(keep_part(writer, key, "w_scale", &parts->w_scale));
     return keep_part(writer, key, "w_sum", &parts->w_sum);
@@ -253,9 +292,11 @@ mcv_status mcv_pack_linear(const mcv_packer *packer, const char *key, const Line
     if (precision == MCV_PRECISION_INT8 && packed->k > MAX_K_INT8)
         return MCV_FAIL(MCV_UNSUPPORTED, "%s: %zu in_features; int8 takes %d at most", key, packed->k, MAX_K_INT8);
     describe_parts(packed, &parts);
-    fingerprint(&linear->weight, packed, parts.source);
+    fingerprint(&linear->weight, packed, &parts.source);
     if (packer->kept)
         MCV_TRY(take_parts(packer->kept, key, &parts));
+    if (packer->kept)
+        MCV_TRY(copy_parts(packer, &parts));
     else
         MCV_TRY(pack(packer, &linear->weight, packed, &parts));
     if (packer->writer)
