@@ -154,8 +154,8 @@ static void describe_parts(const mcv_packed *packed, Parts *parts) {
 /* Hashes some of the weights' bytes, shape and type and how they are packed: what tells a file that was made from them
  * from one that was not. */
 static void fingerprint(const mcv_weight *weight, const mcv_packed *packed, uint64_t *source) {
-    enum { SAMPLES = 64, SIZE = 64 };
-    uint64_t words[] = {1 /* of the layouts */,      (uint64_t)weight->type, packed->n, packed->k,
+    enum { SAMPLES = 8, SIZE = 64 }; /* few, as each brings pages of the file into memory */
+    uint64_t words[] = {2 /* of the layouts */,      (uint64_t)weight->type, packed->n, packed->k,
                         (uint64_t)packed->precision, packed->group};
     size_t bytes = weight->rows * weight->row_bytes, size = bytes < SIZE ? bytes : SIZE;
     uint64_t hash = XXH3_64bits(words, sizeof words);
