@@ -35,7 +35,7 @@ EMULATED_OBJECTS := $(EMULATED_KERNELS:%.c=$(OBJ)/emulated/%.o) $(OBJ)/tests/emu
 
 $(OBJ)/emulated/simd/kernels/%.o: simd/kernels/%.c Makefile tests/tests.mk
 	@mkdir -p $(@D)
-	$(call shown,CC  )$(CC) $(CPPFLAGS) $(CFLAGS) $(TARGET_FLAGS_avx2) -Wno-psabi -DEMULATED_$(firstword $(subst /, ,$*)) \
+	$(call shown,CC  )$(CC) $(CPPFLAGS) $(CFLAGS) $(TARGET_FLAGS_avx2) -O1 -Wno-psabi -DEMULATED_$(firstword $(subst /, ,$*)) \
 	    -include tests/emulated/emulated_avx512.h -c -o $@ $<
 
 $(BUILD)/tests/test_kernels_emulated: $(OBJ)/tests/test_kernels.o $(KERNEL_CHECK) $(EMULATED_OBJECTS) $(LIBRARY)
