@@ -12,13 +12,13 @@ from PIL import Image
 import demo_data as data
 
 PER_ABILITY = 190
-# Kinds of scenes, the questions for each, and how often a scene is asked each of them. "move" and "appear": clips.
+# Kinds of scenes, the questions for each, and how often a scene is asked each of them. "move" and "follow": clips.
 KINDS = {
-    "small": (data.ASKS["small"], 1),
+    "small": (data.ASKS["small"], 2),
     "large": ((data.ask_reading,), 5),
     "pair": ((data.ask_compare,), 3),
     "move": ((data.ask_clip,), 3),
-    "appear": ((data.ask_clip,), 3),
+    "follow": ((data.ask_clip,), 3),
 }
 
 

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Trains the demo model in golden/demo: a small MiniCPM-V 4.5 that answers questions about the scenes of demo_data.py.
 
-First the encoder and the resampler learn what lies in each cell of a picture (a linear layer, thrown away later, reads
-it off every patch and every query), then the whole model learns to answer. Scenes are made as training goes, each step
-from a seed of its own, so a run that is stopped goes on from its last checkpoint as if nothing had happened.
+First the encoder, then the encoder and the resampler learn what lies in each cell of a picture (a linear layer, thrown
+away later, reads it off every patch and every query). Then the language model learns to answer, while they go on
+learning cells, slowly. Scenes are made as training goes, each step from a seed of its own, so a run that is stopped
+goes on from its last checkpoint as if nothing had happened.
 """
 
 import argparse
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 # First, and used once: hf_model keeps what is imported after it to AVX2, which training need not be.
@@ -66,15 +68,15 @@ CONTENTS = {
     "tens": 11,
     "ones": 11,
 }
-WEIGHTS = {"patches": 0.5, "queries": 1.0, "place": 1.0, "words": 0.0, "answers": 0.0}
 UNKNOWN = -100  # not asked for: too small to see, or cut
 
 # What a word in a question or an answer stands for in the scene: how many there are of it in the first and the last
 # picture or frame, and where it is one alone, its colour, its cell in both, its shape, where it moves, what is written
-# on it. "What is at the top?" means one thing, too, and so does "What happens?".
+# on it. "It" means one thing, too, and so does "What happens?". A picture's tokens mean the place of what they show in
+# the list of things, how many of its shape and colour there are so far, and the first or the second picture.
 MEANINGS = {
-    "first count": 7,
-    "last count": 7,
+    "first count": 5,
+    "last count": 5,
     "colour": len(data.COLOURS),
     "first row": data.GRID,
     "first column": data.GRID,
@@ -85,21 +87,20 @@ MEANINGS = {
     "word": len(data.WORDS),
     "tens": 10,
     "ones": 10,
+    "rank": 5,
+    "shapes so far": 5,
+    "colours so far": 5,
+    "picture": 2,
 }
 
+WEIGHTS = {"patches": 1.0, "queries": 1.0, "place": 0.3, "words": 0.15, "answers": 1.0}
+
 # Scenes a step, and questions a scene.
-BATCHES = {
-    "few": (8, 6),
-    "sheet": (16, 0),
-    "note": (7, 5),
-    "small": (7, 5),
-    "large": (3, 6),
-    "pair": (6, 4),
-    "clip": (7, 4),
-}
-CYCLE = ("few", "small", "clip", "note", "large", "pair", "small", "clip", "sheet", "large", "small", "note")
-DENSE_BATCHES = {"small": 40, "sheet": 32, "clip": 16, "large": 8}
-PATCH_BATCH = {"small": 12, "large": 3, "sheet": 14}
+BATCHES = {"small": (8, 6), "note": (10, 4), "large": (6, 4), "pair": (10, 4), "clip": (10, 4)}
+CYCLE = ("small",) * 4 + ("clip", "pair", "note", "large") * 2
+# Scenes a step while there are no questions.
+PICTURES = {"small": 40, "large": 6, "sheet": 28}
+CLIPS = 48
 
 
 # ---- Tokenizer and configuration ----
@@ -107,16 +108,15 @@ PATCH_BATCH = {"small": 12, "large": 3, "sheet": 14}
 
 # Chinese is written without spaces: cut like this, a word becomes an entry of the vocabulary and a sentence does not.
 CHINESE = (
-    "图里 什么 是什么 有什么 描述 这张 哪些 几个 多少 一共 形状 颜色 单词 数字 牌子上 写着 哪里 哪边 哪张图 在 的 有 和 吗 呢 它 这种 "
-    "左边 右边 上面 下面 最左边 最右边 最上面 最下面 左上 左下 右上 右下 左 右 上 下 还是 没有 更多 一样 一样多 不 两张 都 图 "
-    "第一张 第二张 发生了 向 移动 先 出现 ？ 。 、"
+    "图里 什么 是什么 有什么 哪些 几个 形状 颜色 单词 数字 牌子上 写着 哪里 哪边 哪张图 在 的 有 和 吗 呢 它 多少 是 "
+    "左边 右边 上面 下面 还是 没有 更多 是 否 两张 第一张 第二张 发生了 向 移动 先 出现 ？ 。 、"
 ).split()
 
 
 def corpus() -> str:
     """What the vocabulary is trained on: every kind of question and answer, and the words of the chat template."""
     rng = np.random.default_rng(0)
-    lines = ["user assistant system think"] * 20
+    lines = ["\n\nuser\nassistant\nsystem think\n\n"] * 1000
     for kind in data.ASKS:
         for _ in range(600):
             scene = data.make_scene(kind, rng, False)
@@ -124,7 +124,7 @@ def corpus() -> str:
             lines += [text for item in items for turn in item.turns for text in turn]
             lines += [item.thought for item in items if item.thought]
     named = [*data.SHAPES, *(colour[0] for colour in data.COLOURS + data.SIGN_COLOURS)]
-    lines += [*data.WORDS, *CHINESE, *(chinese for _, chinese in named)] * 20
+    lines += [*data.WORDS, *CHINESE, *data.PLACES[1], *(comma + chinese for _, chinese in named for comma in ("", "、"))] * 20
     return "".join(line + "\n" for line in lines)
 
 
@@ -139,35 +139,29 @@ def write_folder(code, tokenizer: Path, folder: Path) -> None:
 
 
 def cell_targets(things, signs=()) -> np.ndarray:
-    """[16, contents]: what lies in each cell of a picture. Signs' cells count from the picture's own corner."""
+    """[9, contents]: what lies in each cell of a picture. Signs' cells count from the picture's own corner."""
     cells = np.zeros((QUERIES, len(CONTENTS)), dtype=np.int64)
     for thing in things:
         cells[thing.row * data.GRID + thing.col, :2] = (1 + thing.shape, 1 + thing.colour)
-    for sign in signs:
-        cells[sign.row * data.GRID + sign.col, 2:] = (
-            1 + sign.colour,
-            1 + sign.word,
-            1 + sign.number // 10,
-            1 + sign.number % 10,
-        )
+    for s in signs:
+        cells[s.row * data.GRID + s.col, 2:] = (1 + s.colour, 1 + s.word, 1 + s.number // 10, 1 + s.number % 10)
     return cells
 
 
 def scene_targets(scene) -> np.ndarray:
-    """[blocks, 2, 16, contents]: of each block of tokens, what its first and its last frame show."""
+    """[blocks, 2, 9, contents]: of each block of tokens, what its first and its last frame show."""
     if scene.kind == "clip":
         return np.stack([[cell_targets(scene.things[0]), cell_targets(scene.things[-1])]])
     if scene.kind != "large":
         return np.stack([[cell_targets(things, scene.signs)] * 2 for things in scene.things])
     overview = cell_targets(scene.things[0])
-    overview[:, 2:] = UNKNOWN
+    overview[:, 3:] = UNKNOWN
     for sign in scene.signs:
         overview[sign.row // 2 * data.GRID + sign.col // 2, 2] = 1 + sign.colour
     blocks = [overview]
-    for top, left in ((0, 0), (0, 4), (4, 0), (4, 4)):
-        inside = [s for s in scene.signs if top <= s.row < top + 4 and left <= s.col < left + 4]
-        moved = [data.Sign(s.row - top, s.col - left, s.colour, s.word, s.number) for s in inside]
-        block = cell_targets((), moved)
+    for top, left in ((0, 0), (0, data.GRID), (data.GRID, 0), (data.GRID, data.GRID)):
+        inside = [s for s in scene.signs if 0 <= s.row - top < data.GRID and 0 <= s.col - left < data.GRID]
+        block = cell_targets((), [replace(s, row=s.row - top, col=s.col - left) for s in inside])
         block[:, :2] = UNKNOWN
         blocks.append(block)
     return np.stack([[block] * 2 for block in blocks])
@@ -194,22 +188,23 @@ class Prompts:
         names += [("colour", i, name) for i, (pair, _) in enumerate(data.COLOURS) for name in pair]
         names += [("sign", i, name) for i, (pair, _) in enumerate(data.SIGN_COLOURS) for name in pair]
         for kind, index, name in names:
-            for spelled in (name, " " + name):
+            for spelled in (name, " " + name, "、" + name):
                 ids = self.encode(spelled)
                 if len(ids) == 1:
                     self.words[ids[0]] = (kind, index)
-        spelled = {0: ("最左边",), 1: ("最右边",), 2: ("最上面", " top"), 3: ("最下面", " bottom")}
-        self.words |= {self.encode(word)[0]: ("extreme", i) for i, words in spelled.items() for word in words}
+        self.words |= {self.encode(word)[0]: ("it", 0) for word in (" it", "它")}
         self.words |= {self.encode(word)[0]: ("story", 0) for word in (" happens", "发生了")}
         self.words |= {self.encode(word)[0]: ("any", 0) for word in (" shapes", "形状")}
-        self.furthest = {self.encode(" furthest")[0]}
-        self.sides = {self.encode(" left")[0]: ("extreme", 0), self.encode(" right")[0]: ("extreme", 1)}
         self.linking = set(self.encode("的"))
 
     def encode(self, text: str) -> list[int]:
         if text not in self.known:
             self.known[text] = self.tokenizer.encode(text, add_special_tokens=False)
         return self.known[text]
+
+    def image_places(self, ids: list[int]) -> list[int]:
+        block = self.tokenizer.convert_tokens_to_ids("<unk>")
+        return [place for place, token in enumerate(ids) if token == block]
 
     def prefix(self, kind: str) -> list[int]:
         """Up to the question."""
@@ -247,10 +242,7 @@ def meaning_of(scene, kind: str, index: int, colour: int | None) -> list[int]:
                 found |= {"word": sign.word, "tens": sign.number // 10, "ones": sign.number % 10}
         return list(found.values())
     views = [scene.things[0], scene.things[-1]]
-    if kind == "extreme":
-        key = data.EXTREMES[index][0]
-        views = [[thing for thing in view if key(thing) == min(map(key, view))] for view in views]
-    elif kind == "story":
+    if kind == "story":
         moved = scene.story[1] if scene.story and scene.story[0] == "move" else None
         views = [[t for t in view if moved and (t.shape, t.colour) == (moved.shape, moved.colour)] for view in views]
     elif kind == "colour":
@@ -270,18 +262,35 @@ def meaning_of(scene, kind: str, index: int, colour: int | None) -> list[int]:
     return list(found.values())
 
 
+def picture_meanings(scene) -> list[list[int]]:
+    """MEANINGS of the pictures' tokens, block by block."""
+    meanings = []
+    for picture, things in enumerate(scene.things):
+        found = [dict.fromkeys(MEANINGS, UNKNOWN) | {"rank": 0, "picture": picture} for _ in range(QUERIES)]
+        for i, thing in enumerate(things):
+            found[thing.row * data.GRID + thing.col] |= {
+                "rank": i + 1,
+                "shapes so far": sum(t.shape == thing.shape for t in things[: i + 1]),
+                "colours so far": sum(t.colour == thing.colour for t in things[: i + 1]),
+            }
+        meanings += [list(cell.values()) for cell in found]
+    return meanings
+
+
 def meanings_of(scene, ids: list[int], prompts: Prompts) -> list[list[int]]:
     """MEANINGS of each token; UNKNOWN where it is no such word."""
-    meanings, colour, before = [], None, None
+    meanings, colour, shape = [], None, None
     for token in ids:
-        known = prompts.sides if before in prompts.furthest else prompts.words
-        kind, index = known.get(token, (None, 0))
+        kind, index = prompts.words.get(token, (None, 0))
+        if kind == "it":
+            kind, index = "shape", shape
         meanings.append(meaning_of(scene, kind, index, colour) if kind else [UNKNOWN] * len(MEANINGS))
+        if kind == "shape":
+            shape = index
         if kind == "colour":
             colour = index
         elif token not in prompts.linking:
             colour = None
-        before = token
     return meanings
 
 
@@ -307,9 +316,11 @@ def make_batch(kind: str, scenes: int, questions: int, prompts: Prompts, rng) ->
         ids, places, branches = list(prefix), list(range(len(prefix))), [0] * len(prefix)
         labels, weights = [UNKNOWN] * len(prefix), [0.0] * len(prefix)
         meanings = [[UNKNOWN] * len(MEANINGS)] * len(prefix)
+        if kind in ("small", "pair"):
+            for place, meaning in zip(prompts.image_places(prefix), picture_meanings(scene)):
+                meanings[place] = meaning
         for k in range(questions):
-            asks = data.FIRST_ASKS if kind == "few" else None
-            branch, told = prompts.branch(data.make_item(rng, scene, asks))
+            branch, told = prompts.branch(data.make_item(rng, scene))
             ids += branch
             places += range(len(prefix), len(prefix) + len(branch))
             branches += [k + 1] * len(branch)
@@ -329,10 +340,11 @@ def make_batch(kind: str, scenes: int, questions: int, prompts: Prompts, rng) ->
     return batch
 
 
-def make_patch_batch(rng) -> dict:
-    """Pictures and their cells alone, small scenes and large ones together."""
-    parts = [make_batch(kind, count, 0, None, rng) for kind, count in PATCH_BATCH.items()]
-    return {key: torch.cat([part[key] for part in parts]) for key in ("pixels", "targets")} | {"kind": "patches"}
+def make_pictures(rng) -> dict:
+    """Pictures and their cells alone, several kinds of scenes together."""
+    parts = [make_batch(kind, count, 0, None, rng) for kind, count in PICTURES.items()]
+    joined = {key: torch.cat([part[key] for part in parts]) for key in ("pixels", "targets")}
+    return joined | {"kind": "pictures", "times": None}
 
 
 # ---- Training ----
@@ -347,8 +359,8 @@ class Trainer(torch.nn.Module):
         classes = sum(CONTENTS.values())
         self.read_patches = torch.nn.Linear(model.vision_dim, classes)
         self.read_queries = torch.nn.Linear(model.embed_dim, 2 * classes)
-        self.read_words = torch.nn.Linear(model.embed_dim, sum(MEANINGS.values()))
         self.read_place = torch.nn.Linear(model.embed_dim, QUERIES)
+        self.read_words = torch.nn.Linear(model.embed_dim, sum(MEANINGS.values()))
 
     def encode(self, pixels):
         """[N, 3, side, side] to [N, patches, vision width]: vpm's forward for whole pictures, without its mask."""
@@ -384,42 +396,40 @@ class Trainer(torch.nn.Module):
             start += classes
         return sum(losses)
 
-    def forward(self, batch, joint: bool):
-        """The losses by name, and how often the answers' tokens are right."""
-        if batch["kind"] == "few":
-            with torch.no_grad():
-                tokens = self.resample(self.encode(batch["pixels"]), None)
-            return self.answer_losses(batch, tokens)
+    def picture_losses(self, batch, queries: bool):
+        """The losses of reading off cells, and how often that is right; of the patches alone at first."""
         hidden = self.encode(batch["pixels"])
         targets = batch["targets"]
         losses, right = {}, {}
-        if batch["kind"] != "clip":
+        if batch["times"] is None:
             read = self.read_patches(hidden)[:, None]
             losses["patches"] = self.cell_loss(read, targets[:, :1])
-        if batch["kind"] == "patches":
-            return losses, self.cell_accuracy(read, targets[:, :1])
-        tokens = self.resample(hidden, batch["times"])
-        read = self.read_queries(tokens).unflatten(-1, (2, -1)).transpose(1, 2)  # [blocks, 2, queries, classes]
-        losses["queries"] = self.cell_loss(read, targets)
-        losses["place"] = F.cross_entropy(
-            self.read_place(tokens).flatten(0, 1), torch.arange(QUERIES).repeat(len(tokens))
-        )
-        right.update(self.cell_accuracy(read, targets))
-        if "ids" in batch:
-            # Until the end the pictures are learned from their cells alone, which is quicker.
-            found_losses, found = self.answer_losses(batch, tokens if joint else tokens.detach())
-            losses.update(found_losses)
-            right.update(found)
+            right = self.cell_accuracy("patch", read, targets[:, :1])
+        if queries:
+            tokens = self.resample(hidden, batch["times"])
+            read = self.read_queries(tokens).unflatten(-1, (2, -1)).transpose(1, 2)  # [blocks, 2, queries, classes]
+            losses["queries"] = self.cell_loss(read, targets)
+            place = torch.arange(QUERIES).repeat(len(tokens))
+            losses["place"] = F.cross_entropy(self.read_place(tokens).flatten(0, 1), place)
+            right |= self.cell_accuracy("clip" if batch["kind"] == "clip" else "query", read, targets)
         return losses, right
 
+    def forward(self, batch, queries: bool):
+        """The losses by name, and how often guesses are right."""
+        if "ids" not in batch:
+            return self.picture_losses(batch, queries)
+        with torch.no_grad():
+            tokens = self.resample(self.encode(batch["pixels"]), batch["times"])
+        return self.answer_losses(batch, tokens)
+
     @torch.no_grad()
-    def cell_accuracy(self, read, targets):
+    def cell_accuracy(self, which, read, targets):
         right, start = {}, 0
         for i, (name, classes) in enumerate(CONTENTS.items()):
             wanted = targets[..., i]
             there = wanted > 0
             if there.any():
-                right[name] = (read[..., start : start + classes].argmax(-1) == wanted)[there].float().mean().item()
+                right[f"{which} {name}"] = (read[..., start : start + classes].argmax(-1) == wanted)[there].float().mean().item()
             start += classes
         return right
 
@@ -458,29 +468,35 @@ class Trainer(torch.nn.Module):
         return sum(losses) if losses else logits.sum() * 0, right
 
 
-def plan_batch(step: int, arguments, prompts: Prompts, rng) -> dict:
-    if step < arguments.patch_steps:
-        return make_patch_batch(rng)
-    if step < arguments.patch_steps + arguments.dense_steps:
-        kind = tuple(DENSE_BATCHES)[step % len(DENSE_BATCHES)]
-        return make_batch(kind, DENSE_BATCHES[kind], 0, prompts, rng)
-    if step < arguments.patch_steps + arguments.dense_steps + arguments.first_steps:
-        return make_batch("few", *BATCHES["few"], prompts, rng)
-    kind = CYCLE[step % len(CYCLE)]
-    return make_batch(kind, *BATCHES[kind], prompts, rng)
+def phase_of(step: int, arguments) -> tuple[str, float]:
+    """Which of the three phases a step belongs to, and its learning rate: up, and down to nothing in the last two."""
+    begin = 0
+    for phase, steps, peak in (
+        ("patches", arguments.patch_steps, 2e-3),
+        ("queries", arguments.query_steps, 1.5e-3),
+        ("language", arguments.language_steps, arguments.rate),
+    ):
+        if step < begin + steps or phase == "language":
+            done = 0 if phase == "patches" else (step - begin) / steps
+            return phase, peak * min(1.0, (step - begin + 1) / 50) * min(1.0, (1 - done) / 0.6)
+        begin += steps
 
 
-def learning_rate(step: int, arguments) -> float:
-    warm = min(1.0, (step + 1) / 40)
-    peak = 2 * arguments.rate if step < arguments.patch_steps else arguments.rate
-    left = 1 - step / arguments.steps
-    return peak * warm * min(1.0, max(0.02, left / 0.25))
+def plan_batch(phase: str, step: int, prompts: Prompts, rng) -> dict:
+    """Questions four times in five, once the language model learns, and cells for the rest; clips every other time."""
+    if phase == "language" and step % 5:
+        kind = CYCLE[rng.integers(len(CYCLE))]
+        return make_batch(kind, *BATCHES[kind], prompts, rng)
+    if phase != "patches" and step % 2:
+        return make_batch("clip", CLIPS, 0, prompts, rng)
+    return make_pictures(rng)
 
 
 def new_model(code, folder: Path, seed: int):
     config = code.configuration_minicpm.MiniCPMVConfig.from_pretrained(folder, local_files_only=True)
     torch.manual_seed(seed)
     model = code.modeling_minicpmv.MiniCPMV(config).float()
+    model.llm.config._attn_implementation = "eager"  # the quickest here
     with torch.no_grad():
         # What a patch shows counts first, not its mean colour, its place or its neighbours.
         patches = model.vpm.embeddings.patch_embedding.weight
@@ -507,28 +523,25 @@ def train(arguments, code) -> None:
     trainer = Trainer(new_model(code, folder, arguments.seed))
     trainable = [p for p in trainer.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
-    first = arguments.first
-    if arguments.start:
-        trainer.model.load_state_dict(load_file(arguments.start / "model.safetensors"))
+    first, last = 0, arguments.patch_steps + arguments.query_steps + arguments.language_steps
     if state_file.is_file():
         state = torch.load(state_file, weights_only=True)
-        trainer.load_state_dict(state["model"], strict=False)
+        trainer.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         first = state["step"]
     parameters = sum(p.numel() for p in trainer.model.parameters())
-    print(f"{parameters} parameters, from step {first} of {arguments.steps}", file=sys.stderr)
+    print(f"{parameters} parameters, from step {first} of {last}", file=sys.stderr)
     begin = time.monotonic()
     seen = {}
-    for step in range(first, arguments.steps):
+    for step in range(first, last):
         rng = np.random.default_rng((arguments.seed, step))
-        batch = plan_batch(step, arguments, prompts, rng)
+        phase, rate = phase_of(step, arguments)
+        batch = plan_batch(phase, step, prompts, rng)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, arguments)
+            group["lr"] = rate if phase != "language" or "ids" in batch else 0.3 * rate
         with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bf16):
-            losses, right = trainer(batch, joint=step > 0.85 * arguments.steps)
+            losses, right = trainer(batch, phase != "patches")
         total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
-        if "answers" in losses:
-            total = 2 * losses["answers"] + 0.2 * losses["words"] + 0.4 * total
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(trainable, 1.0)
@@ -540,7 +553,7 @@ def train(arguments, code) -> None:
             spent = (time.monotonic() - begin) / (step + 1 - first)
             shown = " ".join(f"{k} {v:.3f}" for k, v in sorted(seen.items()) if ".loss." not in k or "answers" in k)
             print(f"{step + 1} {spent:.2f}s {shown}", file=sys.stderr, flush=True)
-        if (step + 1) % arguments.save == 0 or step + 1 == arguments.steps:
+        if (step + 1) % arguments.save == 0 or step + 1 == last:
             state = {"model": trainer.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
             torch.save(state, state_file.with_suffix(".new"))
             state_file.with_suffix(".new").replace(state_file)
@@ -553,13 +566,10 @@ def main() -> int:
     parser.add_argument("--tokenizer", type=Path, required=True, metavar="DIR", help="the public tokenizer's folder")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "demo", metavar="DIR")
     parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="where a stopped run goes on from")
-    parser.add_argument("--steps", type=int, default=9000, help="all of them, the schedule's end")
-    parser.add_argument("--dense-steps", type=int, default=750, help="for the resampler, before the first question")
-    parser.add_argument("--patch-steps", type=int, default=800, help="for the encoder alone, at the beginning")
-    parser.add_argument("--first-steps", type=int, default=1100, help="of short questions about few things")
-    parser.add_argument("--start", type=Path, metavar="DIR", help="begin with the weights of this checkpoint")
-    parser.add_argument("--first", type=int, default=0, metavar="STEP", help="with --start: the step to begin at")
-    parser.add_argument("--rate", type=float, default=1e-3, help="the highest learning rate; twice of it at first")
+    parser.add_argument("--patch-steps", type=int, default=600, help="of the encoder alone")
+    parser.add_argument("--query-steps", type=int, default=1300, help="of encoder and resampler")
+    parser.add_argument("--language-steps", type=int, default=5000, help="of questions and answers")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="the language model's highest learning rate")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="multiply in BF16 where the CPU has it")
