@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the program and lets the small model of the repository answer about pictures that it has never seen: a scene
-# with small text, a dialogue, a clip.
+# with small text, a dialogue, two pictures, a clip.
 #
 # usage: golden/demo.sh
 set -euo pipefail
@@ -10,38 +10,46 @@ make --no-print-directory deps
 make --no-print-directory -j"$(nproc)" >&2
 
 model=golden/demo
-chat=(build/minicpmv chat -m $model --no-sampling --num-beams 1 --repetition-penalty 1)
+pictures=$model/heldout
+chat=(build/minicpmv chat -m $model --no-sampling --num-beams 1 --repetition-penalty 1 --no-stream --quiet)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# ask IMAGE QUESTION...: one dialogue.
+# ask QUESTION... -- OPTION...: one dialogue; the options say about what.
 ask() {
-    local image=$1 i
-    shift
-    printf '%s\n' "$@" | "${chat[@]}" -i "$image" --no-stream >"$work/answers"
-    echo "picture  $image"
-    for ((i = 1; i <= $#; i++)); do
-        echo "asked    ${!i}"
-        echo "answered $(sed -n "${i}p" "$work/answers")"
+    local questions=() i
+    while [ "$1" != -- ]; do
+        questions+=("$1")
+        shift
     done
-    echo
+    shift
+    printf '%s\n' "${questions[@]}" | "${chat[@]}" "$@" >"$work/answers"
+    for i in "${!questions[@]}"; do
+        echo "  asked    ${questions[i]}"
+        echo "  answered $(sed -n "$((i + 1))p" "$work/answers")"
+    done
 }
 
-# watch ITEM: the held-out item about a clip whose first frame is ITEM.
-watch() {
-    grep -m 1 "heldout/$1-0.png" $model/heldout.jsonl | sed "s|\"path\": \"|&$PWD/$model/|g" >"$work/clip.jsonl"
-    build/minicpmv eval -m $model --task "$work/clip.jsonl" --answers "$work/answers" --quiet >"$work/score"
-    echo "clip     $model/heldout/$1-0.png, -1, -2: one block of tokens, told apart by their times"
-    echo "asked    $(sed 's/.*"type": "text", "text": "\([^"]*\)".*/\1/' "$work/clip.jsonl")"
-    echo "answered $(tr -d '"' <"$work/answers")"
-    echo
-}
+shows() { echo && echo "$*"; }
 
-echo "$model is a MiniCPM-V 4.5 of 4.7 million parameters, trained on drawn scenes alone (its README tells how)."
-echo
-ask $model/heldout/270-0.png "What does the orange sign say?"
-ask $model/heldout/270-0.png "How many moons are there?"
-ask $model/heldout/025-0.png "What is at the top?" "Where is it?"
-watch 389
-echo "How often it is right, by ability: build/minicpmv eval -m $model --task $model/heldout.jsonl"
+echo "$model is a MiniCPM-V 4.5 of 4.6 million parameters, trained on drawn scenes alone. It knows the questions of"
+echo "these scenes and no others; the ones below were chosen from those that it answers rightly."
+
+shows "$pictures/LARGE-0.png: shapes, and signs whose letters can be read in the slices of the picture only"
+ask "What does the orange sign say?" -- -i $pictures/LARGE-0.png
+
+shows "$pictures/SMALL-0.png: two questions, the second about the first one's answer"
+ask "What colour is the star?" "Where is it?" -- -i $pictures/SMALL-0.png
+ask "图里有什么？" -- -i $pictures/SMALL-0.png
+
+shows "$pictures/PAIR-0.png and PAIR-1.png"
+ask "Which picture has more shapes?" -- -i $pictures/PAIR-0.png -i $pictures/PAIR-1.png
+
+shows "$pictures/CLIP-0.png, -1 and -2: three frames in one block of tokens, told apart by their times"
+mkdir "$work/clip"
+cp $pictures/CLIP-[012].png "$work/clip"
+ask "What happens?" -- --video "$work/clip" --frame-rate 1 --fps 1 --force-packing 3 --use-image-id 1
+
+shows "How often it is right about pictures that it has not seen (build/minicpmv eval -m $model --task $model/heldout.jsonl):"
+sed -n '/^| ability/,/^$/p' $model/README.md
 echo "For real answers about real pictures, give -m a folder with the weights of MiniCPM-V 4.5."

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes golden/manifest.json: size and XXH3 of every file of the models, images and cases, the XXH3 of every tensor in
+"""Writes golden/manifest.json: size and XXH3 of every file of the models, images, cases and demo, the XXH3 of every tensor in
 them, and who made them. `minicpmv verify --manifest golden/manifest.json` holds a copy of the files to it."""
 
 import argparse
@@ -12,7 +12,7 @@ from hf_model import versions
 
 import xxhash
 
-FOLDERS = ("models", "images", "cases")
+FOLDERS = ("models", "images", "cases", "demo")
 
 
 def hash_tensors(content: bytes) -> dict[str, str]:

@@ -97,7 +97,11 @@ WEIGHTS = {"patches": 1.0, "queries": 1.0, "place": 0.3, "words": 0.15, "answers
 
 # Scenes a step, and questions a scene.
 BATCHES = {"small": (8, 6), "note": (10, 4), "large": (6, 4), "pair": (10, 4), "clip": (10, 4)}
-CYCLE = ("small",) * 4 + ("clip", "pair", "note", "large") * 2
+# How often each is asked, at first and when counting, the slowest to come, is practised once more.
+MIXTURES = {
+    "language": ("small",) * 4 + ("clip", "pair", "note", "large") * 2,
+    "review": ("small",) * 8 + ("clip", "pair", "note", "large", "pair"),
+}
 # Scenes a step while there are no questions.
 PICTURES = {"small": 40, "large": 6, "sheet": 28}
 CLIPS = 48
@@ -468,24 +472,31 @@ class Trainer(torch.nn.Module):
         return sum(losses) if losses else logits.sum() * 0, right
 
 
-def phase_of(step: int, arguments) -> tuple[str, float]:
-    """Which of the three phases a step belongs to, and its learning rate: up, and down to nothing in the last two."""
-    begin = 0
-    for phase, steps, peak in (
+def phases_of(arguments) -> tuple[tuple[str, int, float], ...]:
+    """What is learned one after the other: name, steps, highest learning rate."""
+    return (
         ("patches", arguments.patch_steps, 2e-3),
         ("queries", arguments.query_steps, 1.5e-3),
         ("language", arguments.language_steps, arguments.rate),
-    ):
-        if step < begin + steps or phase == "language":
+        ("review", arguments.review_steps, arguments.rate / 3),
+    )
+
+
+def phase_of(step: int, arguments) -> tuple[str, float]:
+    """A step's phase and learning rate: up, and, but for the first phase, down to nothing at the phase's end."""
+    begin = 0
+    for phase, steps, peak in phases_of(arguments):
+        if step < begin + steps:
             done = 0 if phase == "patches" else (step - begin) / steps
             return phase, peak * min(1.0, (step - begin + 1) / 50) * min(1.0, (1 - done) / 0.6)
         begin += steps
+    raise InputError(f"step {step}: expected one below {begin}, the number of all steps")
 
 
 def plan_batch(phase: str, step: int, prompts: Prompts, rng) -> dict:
     """Questions four times in five, once the language model learns, and cells for the rest; clips every other time."""
-    if phase == "language" and step % 5:
-        kind = CYCLE[rng.integers(len(CYCLE))]
+    if phase in MIXTURES and step % 5:
+        kind = MIXTURES[phase][rng.integers(len(MIXTURES[phase]))]
         return make_batch(kind, *BATCHES[kind], prompts, rng)
     if phase != "patches" and step % 2:
         return make_batch("clip", CLIPS, 0, prompts, rng)
@@ -523,7 +534,7 @@ def train(arguments, code) -> None:
     trainer = Trainer(new_model(code, folder, arguments.seed))
     trainable = [p for p in trainer.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02)
-    first, last = 0, arguments.patch_steps + arguments.query_steps + arguments.language_steps
+    first, last = 0, sum(steps for _, steps, _ in phases_of(arguments))
     if state_file.is_file():
         state = torch.load(state_file, weights_only=True)
         trainer.load_state_dict(state["model"])
@@ -538,7 +549,7 @@ def train(arguments, code) -> None:
         phase, rate = phase_of(step, arguments)
         batch = plan_batch(phase, step, prompts, rng)
         for group in optimizer.param_groups:
-            group["lr"] = rate if phase != "language" or "ids" in batch else 0.3 * rate
+            group["lr"] = rate if phase not in MIXTURES or "ids" in batch else 0.3 * rate
         with torch.autocast("cpu", torch.bfloat16, enabled=arguments.bf16):
             losses, right = trainer(batch, phase != "patches")
         total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
@@ -568,7 +579,8 @@ def main() -> int:
     parser.add_argument("--state", type=Path, required=True, metavar="FILE", help="where a stopped run goes on from")
     parser.add_argument("--patch-steps", type=int, default=600, help="of the encoder alone")
     parser.add_argument("--query-steps", type=int, default=1300, help="of encoder and resampler")
-    parser.add_argument("--language-steps", type=int, default=5000, help="of questions and answers")
+    parser.add_argument("--language-steps", type=int, default=3400, help="of questions and answers")
+    parser.add_argument("--review-steps", type=int, default=800, help="of the same, counting above all")
     parser.add_argument("--rate", type=float, default=1.5e-3, help="the language model's highest learning rate")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
