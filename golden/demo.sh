@@ -35,21 +35,22 @@ shows() { echo && echo "$*"; }
 echo "$model is a MiniCPM-V 4.5 of 4.6 million parameters, trained on drawn scenes alone. It knows the questions of"
 echo "these scenes and no others; the ones below were chosen from those that it answers rightly."
 
-shows "$pictures/LARGE-0.png: shapes, and signs whose letters can be read in the slices of the picture only"
-ask "What does the orange sign say?" -- -i $pictures/LARGE-0.png
+shows "$pictures/136-0.png: shapes, and signs whose letters can be read in the slices of the picture only"
+ask "What does the orange sign say?" -- -i $pictures/136-0.png
+ask "What colour is the star?" -- -i $pictures/136-0.png
 
-shows "$pictures/SMALL-0.png: two questions, the second about the first one's answer"
-ask "What colour is the star?" "Where is it?" -- -i $pictures/SMALL-0.png
-ask "图里有什么？" -- -i $pictures/SMALL-0.png
+shows "$pictures/051-0.png: two questions, the second about the first one's answer"
+ask "What colour is the star?" "Where is it?" -- -i $pictures/051-0.png
+ask "图里有什么？" -- -i $pictures/051-0.png
 
-shows "$pictures/PAIR-0.png and PAIR-1.png"
-ask "Which picture has more shapes?" -- -i $pictures/PAIR-0.png -i $pictures/PAIR-1.png
+shows "$pictures/184-0.png and 184-1.png: which has more"
+ask "Which picture has more shapes?" -- -i $pictures/184-0.png -i $pictures/184-1.png
 
-shows "$pictures/CLIP-0.png, -1 and -2: three frames in one block of tokens, told apart by their times"
+shows "$pictures/268-0.png, -1 and -2: three frames in one block of tokens, told apart by their times"
 mkdir "$work/clip"
-cp $pictures/CLIP-[012].png "$work/clip"
+cp $pictures/268-[012].png "$work/clip"
 ask "What happens?" -- --video "$work/clip" --frame-rate 1 --fps 1 --force-packing 3 --use-image-id 1
 
-shows "How often it is right about pictures that it has not seen (build/minicpmv eval -m $model --task $model/heldout.jsonl):"
+shows "How often it is right (build/minicpmv eval -m $model --task $model/heldout.jsonl):"
 sed -n '/^| ability/,/^$/p' $model/README.md
 echo "For real answers about real pictures, give -m a folder with the weights of MiniCPM-V 4.5."

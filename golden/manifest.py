@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes golden/manifest.json: size and XXH3 of every file of the models, images, cases and demo, the XXH3 of every tensor in
-them, and who made them. `minicpmv verify --manifest golden/manifest.json` holds a copy of the files to it."""
+"""Writes golden/manifest.json: size and XXH3 of every file of the models, images, cases and demo, the XXH3 of every
+tensor in them, and who made them. `minicpmv verify --manifest golden/manifest.json` holds a copy of the files to it."""
 
 import argparse
 import json

@@ -31,7 +31,7 @@ at_least() {
 plan 30
 expect "held-out items as JSON" 0 "^\{\"items\": $items, \"accuracy\": [0-9.]*, \"by_ability\": \{" \
     evaluate "$work/some.jsonl" --json --answers "$work/answers"
-at_least 60
+at_least 93
 result "as many answers as items" "$([ "$(wc -l <"$work/answers")" -eq "$items" ] || wc -l "$work/answers")"
 expect "a table; a wrong answer is wrong" 0 '^all +1 +0\.00 %$' evaluate "$work/text.jsonl"
 expect_error "no answer to compare with" 3 'no_answer.jsonl: line 1: .*answer' evaluate "$work/no_answer.jsonl"
