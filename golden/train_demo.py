@@ -128,7 +128,8 @@ def corpus() -> str:
             lines += [text for item in items for turn in item.turns for text in turn]
             lines += [item.thought for item in items if item.thought]
     named = [*data.SHAPES, *(colour[0] for colour in data.COLOURS + data.SIGN_COLOURS)]
-    lines += [*data.WORDS, *CHINESE, *data.PLACES[1], *(comma + chinese for _, chinese in named for comma in ("", "、"))] * 20
+    names = [comma + chinese for _, chinese in named for comma in ("", "、")]
+    lines += [*data.WORDS, *CHINESE, *data.PLACES[1], *names] * 20
     return "".join(line + "\n" for line in lines)
 
 
