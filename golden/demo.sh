@@ -43,8 +43,8 @@ shows "$pictures/051-0.png: two questions, the second about the first one's answ
 ask "What colour is the star?" "Where is it?" -- -i $pictures/051-0.png
 ask "图里有什么？" -- -i $pictures/051-0.png
 
-shows "$pictures/184-0.png and 184-1.png: which has more"
-ask "Which picture has more shapes?" -- -i $pictures/184-0.png -i $pictures/184-1.png
+shows "$pictures/182-0.png and 182-1.png: which has more"
+ask "Which picture has more shapes?" -- -i $pictures/182-0.png -i $pictures/182-1.png
 
 shows "$pictures/268-0.png, -1 and -2: three frames in one block of tokens, told apart by their times"
 mkdir "$work/clip"
