@@ -3,8 +3,8 @@
 #include <limits.h>
 #include <string.h>
 
-static const char *const ONLY_FAST[] = {"llm-dtype", "vision-dtype", "resampler-dtype", "kv-dtype", "group",
-                                        "chunk",     "cache"};
+static const char *const ONLY_FAST[] = {"llm-dtype", "vision-dtype", "resampler-dtype", "kv-dtype",
+                                        "group",     "blas",         "chunk",           "cache"};
 
 static mcv_status read_precision(const mcv_arguments *arguments, const char *name, mcv_precision *precision) {
     static const char *const NAMES[] = {"f32", "bf16", "int8", "int4"};
@@ -40,6 +40,7 @@ mcv_status mcv_engine_options_read(const mcv_arguments *arguments, mcv_engine_ki
     options->engine = !name ? engine : strcmp(name, "fast") == 0 ? MCV_ENGINE_FAST : MCV_ENGINE_REFERENCE;
     options->threads = arguments->threads;
     options->target = mcv_option_value(arguments, "target");
+    options->blas = mcv_option_value(arguments, "blas");
     options->cache = mcv_option_value(arguments, "cache");
     MCV_TRY(read_precision(arguments, "dtype", &dtype));
     if (options->engine == MCV_ENGINE_REFERENCE)

@@ -215,6 +215,8 @@ typedef struct mcv_model_options {
     int chunk;          /* tokens of a prompt that are run at a time; 0: 512. Results do not depend on it */
     const char *target; /* the instruction set, as `minicpmv kernels` lists them; NULL: the best of this CPU. Results do
                            not depend on it */
+    const char *blas;   /* "openblas": products by OpenBLAS, where the build has it, whose results do depend on the CPU
+                           and on how many tokens are run at a time; NULL: the target's own */
     const char *cache;  /* a file that packed weights are kept in: made, or made anew, where it is not of this model and
                            these options, and used in their place otherwise; NULL: none */
 } mcv_model_options;

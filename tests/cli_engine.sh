@@ -2,7 +2,7 @@
 # --engine fast: golden cases, the same bits whatever the threads, targets and chunks, and what it refuses.
 . tests/command_line.sh
 
-plan 14
+plan 17
 verify=("$PROGRAM" verify)
 single=golden/cases/single
 
@@ -16,6 +16,13 @@ expect_error "a cache in int4" 2 'a KV cache in int4' "${verify[@]}" $single --e
 
 expect "every golden case in f32" 0 '^all equal: [0-9]+ comparisons in [0-9]+ cases' "${verify[@]}" golden/cases/* --engine fast
 expect "threads" 0 '^all equal' "${verify[@]}" $single golden/cases/video-groups --engine fast --threads 1,2,3,7 --expect-bitwise
+expect_error "the reference has no BLAS" 4 '--blas: the reference has no such choice' "${verify[@]}" $single --blas openblas
+expect_error "an unknown BLAS" 2 'products by "mkl"; expected openblas' "${verify[@]}" $single --engine fast --blas mkl
+if "$PROGRAM" bench kernels --filter none --threads 1 | grep -q '^BLAS  *none'; then
+    expect_error "no OpenBLAS in this build" 4 'this build has no OpenBLAS' "${verify[@]}" $single --engine fast --blas openblas
+else
+    expect "every golden case with OpenBLAS" 0 '^all equal' "${verify[@]}" golden/cases/* --engine fast --blas openblas
+fi
 cached=("${verify[@]}" $single --engine fast --cache "$work/packed")
 expect "packed weights are kept" 0 '^all equal' "${cached[@]}"
 cp "$work/packed" "$work/first"

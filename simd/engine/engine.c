@@ -472,6 +472,8 @@ static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_engine_o
     if (options->chunk == 0)
         engine->options.chunk = DEFAULT_CHUNK;
     MCV_TRY(mcv_kernels_select(options->target, &engine->ops.kernels));
+    if (options->replace)
+        MCV_TRY(options->replace(&engine->ops.kernels));
     MCV_TRY(load_weights(engine, model));
     if (engine->siglip.num_heads)
         MCV_TRY(check_head_dim("vpm", engine->siglip.dim / engine->siglip.num_heads));

@@ -16,6 +16,7 @@ typedef struct mcv_engine_options {
     mcv_precision llm, vpm, resampler, kv;
     int group, chunk;
     const char *target, *cache;
+    mcv_status (*replace)(mcv_kernels *kernels); /* puts other kernels in place of the target's; NULL: none */
 } mcv_engine_options;
 
 /* Packs the model's weights and becomes its executor. The model has to live as long, and frees nothing of the engine.
