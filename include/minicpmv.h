@@ -250,8 +250,8 @@ typedef struct mcv_observer {
     mcv_text_fn text;  /* sees the answers grow; the pieces together are the answers */
     void *context;     /* for all */
     int tap_in_parts;  /* 1: images go through the encoder and the resampler a few at a time, as without a tap, and the
-                          tap sees the outputs of each part; memory does not grow with their number. 0: all in one piece,
-                          as HF runs them */
+                          tap sees the outputs of each part; memory does not grow with their number. The fast engine
+                          pads nothing then and shows prompts in parts, too. 0: all in one piece, as HF runs them */
     int tap_attention; /* 1: the tap sees "resampler.attn.weights", too: [groups, queries, frames * patches], for each
                           group of slices how much each query takes of each patch (mean of the heads), frame by frame;
                           0 at padding. PyTorch's torch.nn.MultiheadAttention returns them as its second value */

@@ -104,7 +104,7 @@ static mcv_status run_vision(mcv_engine *engine, const Run *run, const VisionInp
     const MiniCPMVConfig *config = &engine->model->config;
     size_t size = (size_t)config->query_num * (size_t)config->hidden_size;
     /* HF pads all slices to the longest; where padding is shown, or attended to, it has to be there. */
-    int64_t length = run->tap || !config->batch_3d_resampler ? inputs->max_patches : 0, rows = 0;
+    int64_t length = in_one_piece(run) || !config->batch_3d_resampler ? inputs->max_patches : 0, rows = 0;
     VisionInputs part = {.slices = inputs->slices, .groups = inputs->groups};
     for (int group = 0, slice = 0; group < inputs->num_groups; group++) {
         int count = inputs->groups[group].count;
@@ -397,7 +397,7 @@ static mcv_status prefill(void *context, const Run *run, const MiniCPMVBatchFeat
     size_t size = (size_t)inputs.num_groups * (size_t)engine->model->config.query_num * hidden;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &features, size));
     MCV_TRY(MCV_ARENA_NEW(run->arena, &last, batch * hidden));
-    if (run->tap) {
+    if (in_one_piece(run)) {
         MCV_TRY(run_vision(engine, run, &inputs, NULL, features));
         MCV_TRY(run_shown(engine, run, data, features, state, last));
     } else {

@@ -159,9 +159,10 @@ mcv_status mcv_resampler_forward(const Run *run, const mcv_ops *ops, const mcv_r
         memcpy(projected, x, rows * dim * sizeof *projected);
     else
         MCV_TRY(mcv_linear(ops, run->arena, &input, &packed->kv_proj, projected, false));
-    MCV_TRY(mcv_tap_3d(run, resampler->kv_proj_name, projected, num_slices, length, (int64_t)dim));
+    int64_t shown_slices = length ? num_slices : 1, shown_length = length ? length : (int64_t)rows;
+    MCV_TRY(mcv_tap_3d(run, resampler->kv_proj_name, projected, shown_slices, shown_length, (int64_t)dim));
     mcv_layer_norm(ops, &resampler->ln_kv, projected, rows, dim, projected);
-    MCV_TRY(mcv_tap_3d(run, resampler->ln_kv.name, projected, num_slices, length, (int64_t)dim));
+    MCV_TRY(mcv_tap_3d(run, resampler->ln_kv.name, projected, shown_slices, shown_length, (int64_t)dim));
     MCV_TRY(project_query(run, ops, packed, q));
 
     for (int g = 0, slice = 0; g < num_groups; slice += groups[g++].count) {

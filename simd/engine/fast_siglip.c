@@ -64,9 +64,11 @@ static mcv_status make_layout(const Run *run, const ImageSlice *const *slices, i
     return MCV_OK;
 }
 
-/* Shows [rows, columns] as [batch, length, columns]. */
+/* Shows [rows, columns] as [batch, length, columns], where all slices have one length; else as [1, rows, columns]. */
 static mcv_status show(const Run *run, const Layout *layout, const char *name, float *rows, size_t columns) {
-    return mcv_tap_3d(run, name, rows, layout->batch, layout->length, (int64_t)columns);
+    int64_t batch = layout->length ? layout->batch : 1,
+            length = layout->length ? layout->length : (int64_t)layout->rows;
+    return mcv_tap_3d(run, name, rows, batch, length, (int64_t)columns);
 }
 
 /* ---- Embeddings --------------------------------------------------------------------------------------------- */
