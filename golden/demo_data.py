@@ -503,7 +503,7 @@ def ask_compare(rng, scene, z):
     first, second = scene.things
     if rng.random() < 0.5:
         have = [len(first) >= len(second), len(second) >= len(first)]
-        question = f"哪张图的形状更多？" if z else "Which picture has more shapes?"
+        question = "哪张图的形状更多？" if z else "Which picture has more shapes?"
     else:
         shape = int(rng.choice([thing.shape for thing in first + second]))
         have = [any(thing.shape == shape for thing in each) for each in scene.things]

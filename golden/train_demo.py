@@ -434,7 +434,8 @@ class Trainer(torch.nn.Module):
             wanted = targets[..., i]
             there = wanted > 0
             if there.any():
-                right[f"{which} {name}"] = (read[..., start : start + classes].argmax(-1) == wanted)[there].float().mean().item()
+                found = read[..., start : start + classes].argmax(-1) == wanted
+                right[f"{which} {name}"] = found[there].float().mean().item()
             start += classes
         return right
 
