@@ -157,9 +157,8 @@ static mcv_status self_attention(const Pass *pass, size_t index, float *hidden) 
     size_t rows = pass->count, heads = pass->qwen3->num_heads, kv_heads = pass->qwen3->num_kv_heads,
            dim = pass->qwen3->head_dim;
     mcv_rows x = mcv_rows_of(pass->normed, rows, pass->qwen3->hidden);
-    MCV_TRY(mcv_linear(ops, arena, &x, &layer->q_proj, pass->q, false));
-    MCV_TRY(mcv_linear(ops, arena, &x, &layer->k_proj, pass->k, false));
-    MCV_TRY(mcv_linear(ops, arena, &x, &layer->v_proj, pass->v, false));
+    const mcv_packed *const projections[] = {&layer->q_proj, &layer->k_proj, &layer->v_proj};
+    MCV_TRY(mcv_linears(ops, arena, &x, projections, (float *[]){pass->q, pass->k, pass->v}, 3));
     MCV_TRY(show(pass, names->q_proj.name, pass->q, heads * dim));
     MCV_TRY(show(pass, names->k_proj.name, pass->k, kv_heads * dim));
     MCV_TRY(show(pass, names->v_proj.name, pass->v, kv_heads * dim));
@@ -203,8 +202,8 @@ static mcv_status mlp(const Pass *pass, size_t index, float *hidden) {
     mcv_arena *arena = pass->run->arena;
     size_t rows = pass->count, wide = pass->qwen3->intermediate;
     mcv_rows x = mcv_rows_of(pass->normed, rows, pass->qwen3->hidden);
-    MCV_TRY(mcv_linear(pass->ops, arena, &x, &layer->gate_proj, pass->gate, false));
-    MCV_TRY(mcv_linear(pass->ops, arena, &x, &layer->up_proj, pass->up, false));
+    const mcv_packed *const projections[] = {&layer->gate_proj, &layer->up_proj};
+    MCV_TRY(mcv_linears(pass->ops, arena, &x, projections, (float *[]){pass->gate, pass->up}, 2));
     MCV_TRY(show(pass, names->gate_proj.name, pass->gate, wide));
     MCV_TRY(show(pass, names->up_proj.name, pass->up, wide));
     MCV_TRY(activate(pass, names));

@@ -172,9 +172,8 @@ static mcv_status self_attention(const Run *run, const mcv_ops *ops, const mcv_s
     const SiglipAttention *names = &layer->layer->self_attn;
     size_t rows = layout->rows, dim = siglip->dim;
     mcv_rows x = mcv_rows_of(b->normed, rows, dim);
-    MCV_TRY(mcv_linear(ops, run->arena, &x, &layer->q_proj, b->q, false));
-    MCV_TRY(mcv_linear(ops, run->arena, &x, &layer->k_proj, b->k, false));
-    MCV_TRY(mcv_linear(ops, run->arena, &x, &layer->v_proj, b->v, false));
+    const mcv_packed *const projections[] = {&layer->q_proj, &layer->k_proj, &layer->v_proj};
+    MCV_TRY(mcv_linears(ops, run->arena, &x, projections, (float *[]){b->q, b->k, b->v}, 3));
     MCV_TRY(show(run, layout, names->q_proj.name, b->q, dim));
     MCV_TRY(show(run, layout, names->k_proj.name, b->k, dim));
     MCV_TRY(show(run, layout, names->v_proj.name, b->v, dim));

@@ -120,13 +120,47 @@ static void linear_int4(void *context, size_t begin, size_t end, int worker) {
                                                        .scratch = scratch_of(work->ops, worker)});
 }
 
+static const mcv_range_fn LINEAR[] = {linear_f32, linear_f32, linear_int8, linear_int4};
+
 mcv_status mcv_linear(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const mcv_packed *w, float *y,
                       bool accumulate) {
-    static const mcv_range_fn LINEAR[] = {linear_f32, linear_f32, linear_int8, linear_int4};
     if (w->group)
         MCV_TRY(quantize(ops, arena, x, w->group));
     LinearWork work = {ops, x, w, y, accumulate};
     mcv_parallel_for(ops->pool, mcv_panels(w->n), LINEAR[w->precision], &work);
+    return MCV_OK;
+}
+
+typedef struct LinearsWork {
+    int count;
+    LinearWork layers[MCV_MOST_LINEARS];
+} LinearsWork;
+
+/* The panels [begin, end) of all layers, counted one layer after the other. */
+static void linears_range(void *context, size_t begin, size_t end, int worker) {
+    LinearsWork *work = context;
+    size_t before = 0;
+    for (int i = 0; i < work->count; i++) {
+        size_t panels = mcv_panels(work->layers[i].w->n);
+        size_t first = begin > before ? begin - before : 0, last = end > before ? end - before : 0;
+        last = last < panels ? last : panels;
+        if (first < last)
+            LINEAR[work->layers[i].w->precision](&work->layers[i], first, last, worker);
+        before += panels;
+    }
+}
+
+mcv_status mcv_linears(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const mcv_packed *const *w, float *const *y,
+                       int count) {
+    LinearsWork work = {.count = count};
+    size_t panels = 0;
+    if (w[0]->group)
+        MCV_TRY(quantize(ops, arena, x, w[0]->group));
+    for (int i = 0; i < count; i++) {
+        work.layers[i] = (LinearWork){ops, x, w[i], y[i], false};
+        panels += mcv_panels(w[i]->n);
+    }
+    mcv_parallel_for(ops->pool, panels, linears_range, &work);
     return MCV_OK;
 }
 

@@ -30,6 +30,11 @@ static inline mcv_rows mcv_rows_of(const float *x, size_t rows, size_t columns) 
 mcv_status mcv_linear(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const mcv_packed *w, float *y,
                       bool accumulate);
 
+/* Several layers of the same input and precision, y[i] = x w[i]^T + b, without waiting for each other. */
+enum { MCV_MOST_LINEARS = 3 };
+mcv_status mcv_linears(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const mcv_packed *const *w, float *const *y,
+                       int count);
+
 /* [rows, columns] each; y may be x. */
 void mcv_layer_norm(const mcv_ops *ops, const LayerNorm *norm, const float *x, size_t rows, size_t columns, float *y);
 void mcv_rms_norm(const mcv_ops *ops, const float *weight, double eps, const float *x, size_t rows, size_t columns,
