@@ -151,16 +151,15 @@ static void describe_parts(const mcv_packed *packed, Parts *parts) {
         parts->w_scale = MCV_TENSOR(MCV_F16, NULL, (int64_t)(rows * groups));
 }
 
-/* Hashes some of the weights' bytes, shape and type and how they are packed: what tells a file that was made from them
- * from one that was not. */
+/* Hashes bytes from the middle of the weights, their shape and type and how they are packed: what tells a file that was
+ * made from them from one that was not. More bytes would have more of the model's file read. */
 static void fingerprint(const mcv_weight *weight, const mcv_packed *packed, uint64_t *source) {
-    enum { SAMPLES = 8, SIZE = 64 }; /* few, as each brings pages of the file into memory */
-    uint64_t words[] = {2 /* of the layouts */,      (uint64_t)weight->type, packed->n, packed->k,
+    enum { SIZE = 256 };
+    uint64_t words[] = {3 /* of the layouts */,      (uint64_t)weight->type, packed->n, packed->k,
                         (uint64_t)packed->precision, packed->group};
     size_t bytes = weight->rows * weight->row_bytes, size = bytes < SIZE ? bytes : SIZE;
     uint64_t hash = XXH3_64bits(words, sizeof words);
-    for (size_t i = 0; i < SAMPLES; i++)
-        hash = XXH3_64bits_withSeed(weight->data + (bytes - size) / (SAMPLES - 1) * i, size, hash);
+    hash = XXH3_64bits_withSeed(weight->data + (bytes - size) / 2, size, hash);
     *source = hash;
 }
 
@@ -177,11 +176,22 @@ typedef struct CopyWork {
 
 enum { COPY_BYTES = 1 << 20 /* that a thread takes at a time */ };
 
+/* Both ends of a range moved to the page that they lie in. */
+static void advise(const unsigned char *begin, const unsigned char *end, int advice) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)begin / page * page;
+    madvise((void *)first, (uintptr_t)end - first, advice);
+}
+
 static void copy_range(void *context, size_t begin, size_t end, int worker) {
     const CopyWork *work = context;
-    size_t first = begin * COPY_BYTES, last = end * COPY_BYTES < work->bytes ? end * COPY_BYTES : work->bytes;
     (void)worker;
-    memcpy(work->to + first, work->from + first, last - first);
+    for (size_t i = begin; i < end; i++) {
+        size_t first = i * COPY_BYTES, last = work->bytes - first < COPY_BYTES ? work->bytes : first + COPY_BYTES;
+#ifdef MADV_POPULATE_READ
+        advise(work->from + first, work->from + last, MADV_POPULATE_READ); /* all pages at once, not one fault each */
+#endif
+        memcpy(work->to + first, work->from + first, last - first);
+    }
 }
 
 /* Copies a part from the file: memory of our own comes in large pages, from which weights are read faster. What the
@@ -195,8 +205,7 @@ static mcv_status copy_part(const mcv_packer *packer, mcv_tensor *tensor) {
     MCV_TRY(mcv_arena_alloc(packer->arena, &copy, work.bytes, 1));
     work.to = copy;
     mcv_parallel_for(packer->pool, (work.bytes + COPY_BYTES - 1) / COPY_BYTES, copy_range, &work);
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)work.from / page * page;
-    madvise((void *)begin, (uintptr_t)work.from + work.bytes - begin, MADV_DONTNEED);
+    advise(work.from, work.from + work.bytes, MADV_DONTNEED);
     tensor->data = copy;
     return MCV_OK;
 }
