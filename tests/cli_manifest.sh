@@ -3,7 +3,7 @@
 . "$(dirname "$0")/command_line.sh"
 copy=$work/golden
 mkdir "$copy"
-cp -r golden/cases golden/images golden/models golden/manifest.json golden/README.md "$copy"
+cp -r golden/cases golden/demo golden/images golden/models golden/manifest.json golden/README.md "$copy"
 whole() { "$PROGRAM" verify --manifest "$copy/manifest.json" "$@"; }
 dump=cases/single/golden.safetensors
 

@@ -30,7 +30,7 @@ offset_of() {
 }
 
 single=golden/cases/single
-plan 66
+plan 65
 expect "a case" 0 '^all equal: [0-9]+ comparisons in 1 case$' "${verify[@]}" "$single"
 expect "by its file" 0 '^all equal: ' "${verify[@]}" "$single/case.json"
 expect "a line a tensor, with the distances to the exact run" 0 \
