@@ -78,12 +78,16 @@ static mcv_status bench_image(bench *self) {
     return add_row(self, "resampler", resampler, self->repeats, (double)times.groups, "groups");
 }
 
-/* A text of some words, one token each. */
-static mcv_status make_text(bench *self, int words, mcv_buffer *text) {
-    static const char *const WORDS[] = {" the", " time", " and", " place", " of", " one", " more", " word"};
+/* A text of about so many tokens. */
+static mcv_status make_text(bench *self, int tokens, mcv_buffer *text) {
+    static const char WORDS[] = " the time and place of one more word";
+    size_t ids_of_words;
+    int32_t *ids;
+    MCV_TRY(mcv_tokenize(self->model, WORDS, strlen(WORDS), &ids, &ids_of_words));
+    mcv_free(ids);
     MCV_TRY(mcv_buffer_printf(text, "%d", self->number++ % 10));
-    for (int i = 0; i < words; i++)
-        MCV_TRY(mcv_buffer_append_string(text, WORDS[(i + self->number) % 8]));
+    for (size_t count = 0; count < (size_t)tokens; count += ids_of_words)
+        MCV_TRY(mcv_buffer_append_string(text, WORDS));
     return mcv_buffer_append(text, "", 0);
 }
 
@@ -93,7 +97,7 @@ static mcv_status bench_prompt(bench *self, int tokens) {
     mcv_times times = {0};
     for (int i = 0; i < self->repeats; i++) {
         mcv_buffer text = {0};
-        mcv_status status = make_text(self, tokens - 10, &text);
+        mcv_status status = make_text(self, tokens - 15, &text);
         if (status == MCV_OK)
             status = run_prompt(self, NULL, mcv_buffer_text(&text), &times);
         mcv_buffer_free(&text);
@@ -147,13 +151,13 @@ static mcv_status read_prompts(const mcv_arguments *arguments, int prompts[8], i
     *count = 0;
     for (text = text ? text : "64,512"; *count < 8; text = end + 1) {
         long tokens = strtol(text, &end, 10);
-        if (end == text || (*end && *end != ',') || tokens < 16 || tokens > 1 << 20)
+        if (end == text || (*end && *end != ',') || tokens < 16 || tokens > 1 << 14)
             break;
         prompts[(*count)++] = (int)tokens;
         if (!*end)
             return MCV_OK;
     }
-    return MCV_FAIL(MCV_USAGE, "--prompts %s: expected up to 8 numbers of tokens, at least 16, with commas between",
+    return MCV_FAIL(MCV_USAGE, "--prompts %s: expected up to 8 numbers of tokens, 16 to 16384, with commas between",
                     mcv_option_value(arguments, "prompts"));
 }
 

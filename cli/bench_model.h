@@ -6,7 +6,7 @@
 
 /* For the command's list of options. */
 #define MCV_BENCH_MODEL_OPTIONS                                                                                        \
-    {0, "prompts", "N[,N...]", "model: tokens of the prompts (default 64,512)"},                                       \
+    {0, "prompts", "N[,N...]", "model: tokens of the prompts, about (default 64,512)"},                                \
         {0, "answer", "N", "model: tokens of the answer (default 16)"}, {                                              \
         0, "repeats", "N", "model: runs of each, of which the median is shown (default 3)"                             \
     }

@@ -2,7 +2,7 @@
 # --engine fast: golden cases, the same bits whatever the threads, targets and chunks, and what it refuses.
 . tests/command_line.sh
 
-plan 17
+plan 19
 verify=("$PROGRAM" verify)
 single=golden/cases/single
 
@@ -31,5 +31,8 @@ expect "and taken from there" 0 '^all equal' "${cached[@]}"
 result "without being written again" "$([ "$(stat -c %i "$work/packed")" = "$inode" ] || echo "it is another file")"
 expect "those of another model are made anew" 0 '^all equal' "${verify[@]}" golden/cases/tied-bf16 --engine fast --cache "$work/packed"
 head -c 5000 "$work/first" >"$work/packed"
-expect_error "a damaged file" 3 'packed' "${cached[@]}"
+expect_error "a damaged file" 3 'packed weights, which can be removed' "${cached[@]}"
+cp golden/models/base-f32/model.safetensors "$work/model.safetensors"
+expect_error "a file that is something else" 3 'not a file of packed weights' "${verify[@]}" $single --engine fast --cache "$work/model.safetensors"
+result "is left as it is" "$(cmp golden/models/base-f32/model.safetensors "$work/model.safetensors" 2>&1)"
 finish

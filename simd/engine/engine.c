@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -434,10 +435,29 @@ static mcv_status pack_modules(mcv_engine *engine, MiniCPMV *model, const mcv_pa
     return mcv_qwen3_pack(&model->llm, options->llm, packer, &engine->qwen3);
 }
 
+/* In the metadata of a file of packed weights, so that no other file is taken for one and replaced. */
+static const char CACHE_MARK[] = "minicpmv packed weights";
+
+/* Opens what was kept. MCV_BAD_INPUT: it is something else, or damaged. */
+static mcv_status open_kept(const char *path, mcv_safetensors **kept) {
+    struct stat info;
+    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
+        return MCV_FAIL(MCV_BAD_INPUT, "%s: not a file that packed weights can be kept in", path);
+    mcv_status status = mcv_safetensors_open(path, kept);
+    if (status != MCV_OK)
+        return mcv_fail_context(status, "packed weights, which can be removed to be made anew");
+    if (mcv_safetensors_metadata(*kept, CACHE_MARK))
+        return MCV_OK;
+    mcv_safetensors_close(*kept);
+    return MCV_FAIL(MCV_BAD_INPUT, "%s: not a file of packed weights; it is left as it is", path);
+}
+
 /* Packs the weights and keeps them in a file, which takes the place of an older one. */
 static mcv_status pack_and_keep(mcv_engine *engine, MiniCPMV *model, mcv_packer *packer, const char *path) {
     MCV_TRY(mcv_safetensors_create(path, &packer->writer));
-    mcv_status status = pack_modules(engine, model, packer);
+    mcv_status status = mcv_safetensors_add_metadata(packer->writer, CACHE_MARK, "1");
+    if (status == MCV_OK)
+        status = pack_modules(engine, model, packer);
     if (status == MCV_OK)
         return mcv_safetensors_commit(packer->writer);
     mcv_safetensors_abandon(packer->writer);
@@ -452,7 +472,7 @@ static mcv_status load_weights(mcv_engine *engine, MiniCPMV *model) {
         return pack_modules(engine, model, &packer);
     if (access(path, F_OK) == 0) {
         mcv_safetensors *kept;
-        MCV_TRY(mcv_safetensors_open(path, &kept));
+        MCV_TRY(open_kept(path, &kept));
         packer.kept = kept;
         mcv_status status = pack_modules(engine, model, &packer);
         mcv_safetensors_close(kept);
