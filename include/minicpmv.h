@@ -218,7 +218,8 @@ typedef struct mcv_model_options {
     const char *blas;   /* "openblas": products by OpenBLAS, where the build has it, whose results do depend on the CPU
                            and on how many tokens are run at a time; NULL: the target's own */
     const char *cache;  /* a file that packed weights are kept in: made, or made anew, where it is not of this model and
-                           these options, and used in their place otherwise; NULL: none */
+                           these options (as far as some bytes of each matrix tell), and used in their place otherwise;
+                           what is no such file is MCV_BAD_INPUT; NULL: none */
 } mcv_model_options;
 
 /* The fast engine in F32 with all processors. */

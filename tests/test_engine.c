@@ -134,6 +134,29 @@ Test(engine, bits_do_not_depend_on_the_batch) {
     }
 }
 
+static mcv_status refuse(void *context, const char *name, const mcv_tensor *output) {
+    (void)context, (void)output;
+    return strstr(name, "layers.1.") ? MCV_DIFFERS : MCV_OK;
+}
+
+/* A run that was stopped in the middle leaves nothing behind that the next one goes on from. */
+Test(engine, a_failed_run_leaves_no_cache) {
+    static float expected[MOST_LOGITS], found[MOST_LOGITS];
+    mcv_model_options options = options_of(0);
+    size_t count = run_alone(MODEL, &options, expected);
+    mcv_model *model = open_model(MODEL, &options);
+    mcv_observer observer = {.tap = refuse, .tap_in_parts = 1};
+    float *logits;
+    int vocab_size;
+    Talk talk;
+    begin(&talk, "What is in the image?", 2);
+    cr_expect_eq(mcv_logits(model, &talk.conversation, 1, NULL, &observer, &logits, &vocab_size), MCV_DIFFERS);
+    run(model, &talk.conversation, 1, found);
+    cr_expect_arr_eq(expected, found, count * sizeof *found);
+    end(&talk);
+    mcv_model_close(model);
+}
+
 /* A second turn on a model that has run the first, and on one that has run something else; then an answer is written
  * before. */
 Test(engine, bits_do_not_depend_on_what_is_still_cached) {

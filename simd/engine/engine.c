@@ -134,7 +134,7 @@ typedef struct State {
     int num_prompts, num_rows;
     mcv_kv_sequence *prompts; /* [num_prompts] */
     mcv_kv_sequence *rows;    /* [num_rows] */
-    mcv_prefix_keys keys;     /* of the only prompt and what was written behind it; none with a tap or a batch */
+    mcv_prefix_keys keys;     /* of the only prompt and what was written behind it; none where it is not kept */
 } State;
 
 static void free_rows(State *state) {
@@ -243,6 +243,8 @@ static mcv_status state_step(void *context, const int32_t *ids, int rows, float 
     lap(&since, NULL);
     mcv_status status = step(&run, state, ids, rows, logits);
     lap(&since, &engine->times.decoding);
+    if (status != MCV_OK)
+        mcv_prefix_keys_free(&state->keys);
     engine->times.decoded_tokens += rows;
     mcv_arena_restore(&engine->step_arena, mark);
     return status;
@@ -347,7 +349,7 @@ static mcv_status run_unseen(mcv_engine *engine, const Run *run, const MiniCPMVB
                              const VisionInputs *inputs, float *features, State *state, float *last) {
     bool *needed = NULL;
     int first = data->padding[0];
-    if (data->batch_size == 1) {
+    if (data->batch_size == 1 && !run->replace) {
         MCV_TRY(mcv_prefix_make_keys(engine->model, run->arena, data, &state->keys));
         MCV_TRY(mcv_prefix_take(&engine->prefix, &state->keys, data, engine->model->config.query_num, run->arena,
                                 &state->prompts[0], &first, &needed));
@@ -403,7 +405,10 @@ static mcv_status prefill(void *context, const Run *run, const MiniCPMVBatchFeat
         MCV_TRY(run_shown(engine, run, data, features, state, last));
     } else {
         memset(features, 0, size * sizeof *features);
-        MCV_TRY(run_unseen(engine, run, data, &inputs, features, state, last));
+        mcv_status status = run_unseen(engine, run, data, &inputs, features, state, last);
+        if (status != MCV_OK)
+            mcv_prefix_keys_free(&state->keys); /* the cache is not what they say */
+        MCV_TRY(status);
     }
     MCV_TRY(mcv_qwen3_logits(run->arena, &engine->ops, &engine->qwen3, last, batch, out->logits));
     return mcv_tap_3d(run, engine->qwen3.lm_head.name, out->logits, data->batch_size, 1, engine->qwen3.llm->vocab_size);
@@ -419,6 +424,10 @@ static mcv_status check_head_dim(const char *module, size_t head_dim) {
 }
 
 static mcv_status check_options(const mcv_engine_options *options) {
+    const mcv_precision PRECISIONS[] = {options->llm, options->vpm, options->resampler, options->kv};
+    for (size_t i = 0; i < sizeof PRECISIONS / sizeof *PRECISIONS; i++)
+        if ((unsigned)PRECISIONS[i] > MCV_PRECISION_INT4)
+            return MCV_FAIL(MCV_USAGE, "a precision of %d", (int)PRECISIONS[i]);
     if (options->group != 32 && options->group != 64 && options->group != 128)
         return MCV_FAIL(MCV_USAGE, "groups of %d weights; expected 32, 64 or 128", options->group);
     if (options->kv == MCV_PRECISION_INT4)

@@ -25,7 +25,7 @@ static mcv_status pack_layer(const SiglipEncoderLayer *layer, mcv_precision prec
 mcv_status mcv_siglip_pack(const SiglipVisionTransformer *vpm, mcv_precision precision, const mcv_packer *packer,
                            mcv_siglip *siglip) {
     *siglip = (mcv_siglip){.vpm = vpm, .dim = (size_t)vpm->embeddings.embed_dim};
-    /* Pixels are many and few values: the first layer stays exact. */
+    /* Pixels are many and few values: the first layer is not rounded further than BF16. */
     mcv_precision first = precision > MCV_PRECISION_BF16 ? MCV_PRECISION_BF16 : precision;
     MCV_TRY(mcv_pack_linear(packer, vpm->embeddings.patch_embedding.name, &vpm->embeddings.patch_embedding, first,
                             &siglip->patch_embedding));

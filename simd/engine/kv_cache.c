@@ -58,7 +58,7 @@ static mcv_status make_own(const mcv_kv_cache *cache, mcv_kv_page **page) {
 mcv_status mcv_kv_extend(const mcv_kv_cache *cache, mcv_kv_sequence *sequence, uint32_t count) {
     size_t needed = ((size_t)sequence->length + count + MCV_KEY_BLOCK - 1) / MCV_KEY_BLOCK;
     if (count && sequence->length % MCV_KEY_BLOCK)
-        MCV_TRY(make_own(cache, &sequence->pages[sequence->num_pages - 1]));
+        MCV_TRY(make_own(cache, &sequence->pages[sequence->length / MCV_KEY_BLOCK]));
     MCV_TRY(MCV_GROW(&sequence->pages, &sequence->capacity, needed));
     while (sequence->num_pages < needed) {
         MCV_TRY(new_page(cache, &sequence->pages[sequence->num_pages]));

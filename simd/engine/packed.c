@@ -9,7 +9,7 @@
 
 #include "core/tensor.h"
 
-enum { MAX_K_INT8 = 131072 };
+enum { MAX_K = 131072 };
 
 /* What the threads share while a layer is packed. The pointers are the packed layer's, to be written. */
 typedef struct PackWork {
@@ -75,8 +75,9 @@ static void pack_int8(void *context, size_t begin, size_t end, int worker) {
         memset(out, 0, padded * MCV_LANES);
         for (size_t lane = 0; lane < MCV_LANES; lane++) {
             const float *row = rows + lane * work->k;
-            float largest = largest_magnitude(row, work->k), inverse = largest > 0 ? 127 / largest : 0;
+            float largest = largest_magnitude(row, work->k), inverse = 127 / largest;
             int32_t sum = 0;
+            inverse = isfinite(inverse) ? inverse : 0;
             for (size_t k = 0; k < work->k; k++) {
                 int8_t q = (int8_t)(inverse != 0 ? rintf(row[k] * inverse) : 0);
                 out[(k / 4 * MCV_LANES + lane) * 4 + k % 4] = q;
@@ -97,7 +98,8 @@ static uint16_t quantize_int4(const float *w, size_t count, uint8_t *q) {
             return mcv_f16_from_f32((float)NAN);
         extreme = fabsf(w[i]) > fabsf(extreme) ? w[i] : extreme;
     }
-    float inverse = extreme != 0 ? -8 / extreme : 0;
+    float inverse = -8 / extreme;
+    inverse = isfinite(inverse) ? inverse : 0;
     for (size_t i = 0; i < count; i++) {
         float level = rintf(w[i] * inverse);
         level = level > 7 ? 7 : level < -8 ? -8 : level;
@@ -298,8 +300,8 @@ mcv_status mcv_pack_linear(const mcv_packer *packer, const char *key, const Line
                            .k = (size_t)linear->weight.columns,
                            .bias = linear->bias};
     packed->group = precision == MCV_PRECISION_INT4 ? packer->group : precision == MCV_PRECISION_INT8 ? packed->k : 0;
-    if (precision == MCV_PRECISION_INT8 && packed->k > MAX_K_INT8)
-        return MCV_FAIL(MCV_UNSUPPORTED, "%s: %zu in_features; int8 takes %d at most", key, packed->k, MAX_K_INT8);
+    if (packed->group && packed->k > MAX_K)
+        return MCV_FAIL(MCV_UNSUPPORTED, "%s: %zu in_features; int8 and int4 take %d at most", key, packed->k, MAX_K);
     describe_parts(packed, &parts);
     fingerprint(&linear->weight, packed, &parts.source);
     if (packer->kept)

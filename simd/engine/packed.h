@@ -33,7 +33,7 @@ typedef struct mcv_packer {
 /* Packs a layer's weights, rows spread over the threads; BF16 ones stay BF16 where F32 is asked for, which are the same
  * numbers. Or takes them from what is kept: MCV_DIFFERS where that was made from other weights or in another way.
  * name and bias stay the layer's. key: what the layer is kept as, its module's path.
- * MCV_UNSUPPORTED: more in_features than INT8 sums hold. */
+ * MCV_UNSUPPORTED: more in_features than INT8 sums hold (of INT4, too, for whose kernels it is a limit). */
 mcv_status mcv_pack_linear(const mcv_packer *packer, const char *key, const Linear *linear, mcv_precision precision,
                            mcv_packed *packed);
 

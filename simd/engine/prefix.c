@@ -39,17 +39,20 @@ static uint64_t hash_slice(const ImageSlice *slice, int32_t temporal_id, uint64_
 }
 
 /* hashes: [num_groups]. */
-static mcv_status hash_groups(mcv_arena *arena, const ImageFeatures *images, uint64_t *hashes) {
-    size_t width = 0;
+static mcv_status hash_groups(const MiniCPMV *model, mcv_arena *arena, const ImageFeatures *images, uint64_t *hashes) {
+    size_t width = 0, longest = 0;
     uint8_t *row;
     for (int i = 0; i < images->num_slices; i++) {
         size_t slice_width = (size_t)images->slices[i].grid_w * (size_t)images->slices[i].patch_size;
+        size_t patches = (size_t)images->slices[i].grid_h * (size_t)images->slices[i].grid_w;
         width = slice_width > width ? slice_width : width;
+        longest = patches > longest ? patches : longest;
     }
     MCV_TRY(MCV_ARENA_NEW(arena, &row, 3 * width));
     const ImageSlice *slice = images->slices;
     for (int g = 0; g < images->num_groups; g++) {
-        hashes[g] = 0;
+        /* Without batch_3d_resampler what is attended to depends on how far slices are padded: to the longest. */
+        hashes[g] = model->config.batch_3d_resampler ? 0 : longest;
         for (int i = 0; i < images->groups[g].count; i++)
             hashes[g] = hash_slice(slice++, images->groups[g].temporal_ids[i], hashes[g], row);
     }
@@ -74,7 +77,7 @@ mcv_status mcv_prefix_make_keys(const MiniCPMV *model, mcv_arena *arena, const M
     int64_t *features;
     MCV_TRY(MCV_ARENA_NEW(arena, &hashes, data->images[0].num_groups));
     MCV_TRY(MCV_ARENA_NEW(arena, &features, data->length));
-    MCV_TRY(hash_groups(arena, &data->images[0], hashes));
+    MCV_TRY(hash_groups(model, arena, &data->images[0], hashes));
     list_features(data, query_num, features);
     for (int t = 0; t < data->length; t++) {
         if (!data->attention_mask[t])

@@ -126,7 +126,7 @@ typedef enum mcv_kv_type { MCV_KV_F32, MCV_KV_BF16, MCV_KV_INT8, MCV_KV_TYPES } 
 /* A block of MCV_KEY_BLOCK keys and values of one head, elements by mcv_kv_type (float, BF16 bits, int8_t):
  *     k: [4][head_dim][16], the keys 16 i to 16 i + 15 are a panel; k_scale [64] (int8 only)
  *     v: [64][head_dim];                                             v_scale [64] (int8 only)
- * Places behind the last key hold anything finite. */
+ * Places behind the last key hold anything. */
 typedef struct mcv_kv_block {
     const void *k, *v;
     const float *k_scale, *v_scale;
