@@ -2,15 +2,9 @@
  * 448 x 448 slice and of a token follows for the machine at hand. Weights are random BF16 numbers. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "ref/nn.h"
-
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* A number in about [-1, 1]. */
 static float random_float(uint32_t *state) {
@@ -50,9 +44,9 @@ static mcv_status bench_linear(const Run *run, const char *what, int64_t rows, i
     mcv_arena_mark mark = mcv_arena_save(run->arena);
     MCV_TRY(random_activation(run, rows, in, &x));
     MCV_TRY(random_linear(run->arena, in, out, &linear));
-    double start = seconds();
+    double start = mcv_seconds();
     MCV_TRY(Linear_forward(run, &linear, &x, &y));
-    *time = seconds() - start;
+    *time = mcv_seconds() - start;
     snprintf(label, sizeof label, "%s, %lld x %lld x %lld", what, (long long)rows, (long long)in, (long long)out);
     report(label, 2.0 * (double)rows * (double)in * (double)out, *time, mcv_pool_threads(run->pool));
     mcv_arena_restore(run->arena, mark);
@@ -81,9 +75,9 @@ static mcv_status bench_attention(const Run *run, int64_t queries, int64_t keys,
                             .k_f32 = rows,
                             .v_f32 = rows,
                             .output = context.f64};
-    double start = seconds();
+    double start = mcv_seconds();
     MCV_TRY(attention_forward(run, &input, 1));
-    *time = seconds() - start;
+    *time = mcv_seconds() - start;
     snprintf(label, sizeof label, "attention, %lld queries, %lld keys", (long long)queries, (long long)keys);
     report(label, 4.0 * (double)queries * (double)keys * num_heads * head_dim, *time, mcv_pool_threads(run->pool));
     mcv_arena_restore(run->arena, mark);

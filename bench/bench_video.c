@@ -12,14 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "ref/image_processing_minicpmv.h"
 #include "video/clip.h"
-
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* What a stage costs: seconds on the clock and of all processors together, and the most memory beside views of files
  * (which a model's weights are). */
@@ -50,7 +45,7 @@ static long peak_kilobytes(void) {
 static cost now(void) {
     struct timespec processors;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &processors);
-    return (cost){seconds(), (double)processors.tv_sec + 1e-9 * (double)processors.tv_nsec, peak_kilobytes()};
+    return (cost){mcv_seconds(), (double)processors.tv_sec + 1e-9 * (double)processors.tv_nsec, peak_kilobytes()};
 }
 
 static void add_since(cost start, cost *sum) {

@@ -1,9 +1,9 @@
 #include "cli/bench_kernels.h"
+#include "core/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "blas/blas.h"
 #include "cli/json_output.h"
@@ -67,12 +67,6 @@ typedef struct Bench {
     json_t *limits, *results;
 } Bench;
 
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* ---- Limits ------------------------------------------------------------------------------------------------- */
 
 typedef struct Loop {
@@ -111,9 +105,9 @@ static void run_limit(void *context, size_t begin, size_t end, int worker) {
 static double measure_limit(const Bench *bench, mcv_limit limit) {
     Loop loop = {.bench = bench, .limit = limit};
     size_t threads = (size_t)mcv_pool_threads(bench->pool);
-    double start = seconds();
+    double start = mcv_seconds();
     mcv_parallel_for(bench->pool, threads, run_limit, &loop);
-    double time = seconds() - start, amount = limit == MCV_LIMIT_READ ? (double)READ_BYTES : 0;
+    double time = mcv_seconds() - start, amount = limit == MCV_LIMIT_READ ? (double)READ_BYTES : 0;
     for (size_t i = 0; i < threads; i++)
         amount += loop.amounts[i];
     return amount / time;
@@ -133,9 +127,9 @@ static void run_turn(void *context, size_t begin, size_t end, int worker) {
 
 static double time_work(const Bench *bench, const mcv_kernel_work *work) {
     Turn turn = {work, bench->scratch};
-    double start = seconds();
+    double start = mcv_seconds();
     mcv_parallel_for(bench->pool, work->parts, run_turn, &turn);
-    return seconds() - start;
+    return mcv_seconds() - start;
 }
 
 static int compare(const void *a, const void *b) {

@@ -1,9 +1,9 @@
 #include "cli/bench_model.h"
+#include "core/clock.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "cli/engine_options.h"
 #include "cli/json_output.h"
@@ -20,12 +20,6 @@ typedef struct bench {
     json_t *results;
     int number; /* of runs: each begins with it, so that none finds the last one's prompt in the cache */
 } bench;
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static int ascending(const void *a, const void *b) {
     double left = *(const double *)a, right = *(const double *)b;
@@ -139,9 +133,9 @@ static mcv_status open_model(bench *self, const mcv_arguments *arguments) {
         return MCV_FAIL(MCV_UNSUPPORTED, "the reference takes no times; bench/bench_reference does");
     options.mmproj = files.mmproj;
     options.preprocessor_config = files.preprocessor_config;
-    double begin = now(), seconds;
+    double begin = mcv_seconds(), seconds;
     MCV_TRY(mcv_model_open(files.model, &options, &self->model));
-    seconds = now() - begin;
+    seconds = mcv_seconds() - begin;
     return add_row(self, "opening", &seconds, 1, 1, "models");
 }
 

@@ -1,10 +1,10 @@
 #include "core/log.h"
+#include "core/clock.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static bool quiet;
@@ -24,12 +24,6 @@ void mcv_log_remark(const char *format, ...) {
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
-}
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 /* ", 1:02:03 left" at the pace so far; "" where that cannot be told yet. Another label, or a step back, is new work. */
@@ -57,7 +51,7 @@ static const char *time_left(const char *label, uint64_t done, uint64_t total, d
 
 void mcv_log_progress(const char *label, uint64_t done, uint64_t total) {
     static const double SECONDS_BETWEEN = 0.1;
-    double now = seconds_now();
+    double now = mcv_seconds();
     if (quiet || (line_shown && now - last_shown < SECONDS_BETWEEN) || !isatty(STDERR_FILENO))
         return;
     /* "\r" goes back to the start of the line, "\33[K" clears what is longer than the new text. */
