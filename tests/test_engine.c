@@ -134,6 +134,28 @@ Test(engine, bits_do_not_depend_on_the_batch) {
     }
 }
 
+Test(engine, a_second_turn_reads_only_what_is_new) {
+    static float logits[MOST_LOGITS];
+    mcv_model_options options = options_of(0);
+    mcv_model *model = open_model(MODEL, &options);
+    Talk first, whole;
+    begin(&first, "What is in the image?", 1);
+    begin(&whole, "What is in the image?", 2);
+    run(model, &first.conversation, 1, logits);
+    mcv_times before = mcv_model_times(model);
+    run(model, &whole.conversation, 1, logits);
+    mcv_times after = mcv_model_times(model);
+    run(model, &whole.conversation, 1, logits);
+    mcv_times again = mcv_model_times(model);
+    cr_expect_eq(before.groups, 1);
+    cr_expect_eq(after.groups - before.groups, 1, "the second picture alone");
+    cr_expect_eq(again.groups, after.groups);
+    cr_expect_eq(again.prompt_tokens - after.prompt_tokens, 1, "the last token, for its logits");
+    end(&first);
+    end(&whole);
+    mcv_model_close(model);
+}
+
 static mcv_status refuse(void *context, const char *name, const mcv_tensor *output) {
     (void)context, (void)output;
     return strstr(name, "layers.1.") ? MCV_DIFFERS : MCV_OK;

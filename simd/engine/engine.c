@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "simd/engine/fast_qwen3.h"
 #include "simd/engine/fast_resampler.h"
 #include "simd/engine/fast_siglip.h"
@@ -17,7 +17,7 @@ enum { DEFAULT_CHUNK = 512, VISION_ROWS = 1024 /* patches that are encoded toget
 
 struct mcv_engine {
     const MiniCPMV *model;
-    mcv_engine_options options;
+    mcv_model_options options;
     mcv_ops ops;
     int scratch_threads; /* that ops.scratch is for */
     mcv_arena weights;
@@ -26,7 +26,6 @@ struct mcv_engine {
     mcv_qwen3 qwen3;
     mcv_kv_cache cache;
     mcv_prefix prefix;    /* the last conversation */
-    uint32_t reused;      /* positions of it that the newest prompt began with */
     mcv_arena step_arena; /* temporaries of a step of decoding */
     size_t step_reserved; /* bytes that it holds */
     mcv_times times;
@@ -34,11 +33,8 @@ struct mcv_engine {
 
 /* Adds the seconds since *since to *sum and starts anew. */
 static void lap(double *since, double *sum) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    double now = (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-    if (sum)
-        *sum += now - *since;
+    double now = mcv_seconds();
+    *sum += now - *since;
     *since = now;
 }
 
@@ -85,8 +81,7 @@ static mcv_status run_part(mcv_engine *engine, const Run *run, const VisionInput
     for (int i = 0; i < part->num_slices; i++)
         rows += rows_of(part->slices[i], length);
     MCV_TRY(MCV_ARENA_NEW(run->arena, &encoded, (size_t)rows * engine->siglip.dim));
-    double since;
-    lap(&since, NULL);
+    double since = mcv_seconds();
     MCV_TRY(encode(engine, run, part, length, encoded));
     lap(&since, &engine->times.encoder);
     MCV_TRY(mcv_resampler_forward(run, &engine->ops, &engine->resampler, encoded, part->slices, part->num_slices,
@@ -208,18 +203,13 @@ static mcv_status reserve_step(mcv_engine *engine, size_t rows, size_t keys) {
 
 static mcv_status step(const Run *run, State *state, const int32_t *ids, int rows, float *logits) {
     mcv_engine *engine = state->engine;
-    const Embedding *embed_tokens = &engine->qwen3.llm->model.embed_tokens;
-    size_t hidden_size = engine->qwen3.hidden;
     mcv_token *tokens;
-    float *hidden;
+    Tensor embeds;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &tokens, rows));
-    MCV_TRY(MCV_ARENA_NEW(run->arena, &hidden, (size_t)rows * hidden_size));
+    MCV_TRY(Embedding_forward(run, &engine->qwen3.llm->model.embed_tokens, ids, rows, 1, &embeds));
+    float *hidden = embeds.f32;
     for (int i = 0; i < rows; i++) {
         mcv_kv_sequence *sequence = &state->rows[i];
-        if (ids[i] < 0 || ids[i] >= engine->qwen3.llm->vocab_size)
-            return MCV_FAIL(MCV_BAD_INPUT, "%s: id %d in a table of %d rows", embed_tokens->name, (int)ids[i],
-                            engine->qwen3.llm->vocab_size);
-        mcv_weight_to_f32(&embed_tokens->weight, (size_t)ids[i], 1, hidden + (size_t)i * hidden_size);
         MCV_TRY(mcv_kv_extend(&engine->cache, sequence, 1));
         tokens[i] = (mcv_token){sequence, sequence->length, true, sequence->length - 1};
     }
@@ -239,8 +229,7 @@ static mcv_status state_step(void *context, const int32_t *ids, int rows, float 
     MCV_TRY(reserve_step(engine, (size_t)rows, keys + 1));
     mcv_arena_mark mark = mcv_arena_save(&engine->step_arena);
     Run run = {.pool = engine->ops.pool, .arena = &engine->step_arena, .tap_suffix = ""};
-    double since;
-    lap(&since, NULL);
+    double since = mcv_seconds();
     mcv_status status = step(&run, state, ids, rows, logits);
     lap(&since, &engine->times.decoding);
     if (status != MCV_OK)
@@ -252,32 +241,17 @@ static mcv_status state_step(void *context, const int32_t *ids, int rows, float 
 
 /* ---- Prompts ------------------------------------------------------------------------------------------------ */
 
-/* The tokens of positions [first, length) of a conversation, whose `seen` first unmasked positions are in the sequence.
- * Makes room for their keys. */
+/* The tokens [first, length) of a conversation, those before it in the sequence already. Makes room for their keys. */
 static mcv_status list_tokens(const mcv_engine *engine, const MiniCPMVBatchFeature *data, int conversation, int first,
-                              uint32_t seen, mcv_kv_sequence *sequence, mcv_token *tokens) {
+                              mcv_kv_sequence *sequence, mcv_token *tokens) {
     const uint8_t *mask = data->attention_mask + (size_t)conversation * (size_t)data->length;
-    uint32_t before = seen;
+    uint32_t seen = sequence->length;
     for (int t = first; t < data->length; t++) {
         bool stored = mask[t] != 0;
         seen += stored;
         tokens[t - first] = (mcv_token){sequence, seen, stored, stored ? seen - 1 : 1};
     }
-    return mcv_kv_extend(&engine->cache, sequence, seen - before);
-}
-
-/* Embeddings of a conversation's tokens with the images' features in their places, [length, hidden]. */
-static mcv_status embed_prompt(const mcv_engine *engine, const Run *run, const MiniCPMVBatchFeature *data,
-                               int conversation, const float *features, float *embeds) {
-    const int32_t *ids = data->input_ids + (size_t)conversation * (size_t)data->length;
-    mcv_arena_mark mark = mcv_arena_save(run->arena);
-    Run quiet = *run;
-    Tensor rows;
-    quiet.tap = NULL;
-    MCV_TRY(Embedding_forward(&quiet, &engine->qwen3.llm->model.embed_tokens, ids, 1, data->length, &rows));
-    memcpy(embeds, rows.f32, (size_t)data->length * engine->qwen3.hidden * sizeof *embeds);
-    mcv_arena_restore(run->arena, mark);
-    return MiniCPMV_scatter_features(engine->model, data, conversation, features, embeds);
+    return mcv_kv_extend(&engine->cache, sequence, seen - sequence->length);
 }
 
 /* Where a conversation's features begin. */
@@ -295,15 +269,15 @@ static mcv_status run_conversation(mcv_engine *engine, const Run *run, const Min
                                    float *last) {
     mcv_arena_mark mark = mcv_arena_save(run->arena);
     size_t hidden = engine->qwen3.hidden, count = (size_t)(data->length - first), chunk = (size_t)engine->options.chunk;
+    const int32_t *ids = data->input_ids + (size_t)conversation * (size_t)data->length;
     mcv_token *tokens;
-    float *embeds;
+    Tensor embeds;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &tokens, count));
-    MCV_TRY(MCV_ARENA_NEW(run->arena, &embeds, (size_t)data->length * hidden));
-    MCV_TRY(list_tokens(engine, data, conversation, first, sequence->length, sequence, tokens));
-    MCV_TRY(embed_prompt(engine, run, data, conversation, features, embeds));
-    float *rows = embeds + (size_t)first * hidden;
-    double since;
-    lap(&since, NULL);
+    MCV_TRY(list_tokens(engine, data, conversation, first, sequence, tokens));
+    MCV_TRY(Embedding_forward(run, &engine->qwen3.llm->model.embed_tokens, ids, 1, data->length, &embeds));
+    MCV_TRY(MiniCPMV_scatter_features(engine->model, data, conversation, features, embeds.f32));
+    float *rows = embeds.f32 + (size_t)first * hidden;
+    double since = mcv_seconds();
     for (size_t i = 0; i < count; i += chunk) {
         size_t size = count - i < chunk ? count - i : chunk;
         MCV_TRY(mcv_qwen3_layers(run, &engine->ops, &engine->qwen3, &engine->cache, tokens + i, size, 1, (int64_t)size,
@@ -323,15 +297,14 @@ static mcv_status run_shown(const mcv_engine *engine, const Run *run, const Mini
     size_t hidden = engine->qwen3.hidden, length = (size_t)data->length, batch = (size_t)data->batch_size;
     const Qwen3Model *model = &engine->qwen3.llm->model;
     mcv_token *tokens;
-    float *embeds;
     Tensor rows;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &tokens, batch * length));
-    MCV_TRY(MCV_ARENA_NEW(run->arena, &embeds, batch * length * hidden));
     MCV_TRY(Embedding_forward(run, &model->embed_tokens, data->input_ids, data->batch_size, data->length, &rows));
+    float *embeds = rows.f32;
     for (int i = 0; i < data->batch_size; i++) {
-        MCV_TRY(list_tokens(engine, data, i, 0, 0, &state->prompts[i], tokens + (size_t)i * length));
-        MCV_TRY(embed_prompt(engine, run, data, i, features_of(engine, data, i, features),
-                             embeds + (size_t)i * length * hidden));
+        MCV_TRY(list_tokens(engine, data, i, 0, &state->prompts[i], tokens + (size_t)i * length));
+        MCV_TRY(MiniCPMV_scatter_features(engine->model, data, i, features_of(engine, data, i, features),
+                                          embeds + (size_t)i * length * hidden));
     }
     MCV_TRY(mcv_tap_3d(run, "inputs_embeds", embeds, data->batch_size, data->length, (int64_t)hidden));
     MCV_TRY(mcv_qwen3_layers(run, &engine->ops, &engine->qwen3, &engine->cache, tokens, batch * length,
@@ -353,7 +326,6 @@ static mcv_status run_unseen(mcv_engine *engine, const Run *run, const MiniCPMVB
         MCV_TRY(mcv_prefix_make_keys(engine->model, run->arena, data, &state->keys));
         MCV_TRY(mcv_prefix_take(&engine->prefix, &state->keys, data, engine->model->config.query_num, run->arena,
                                 &state->prompts[0], &first, &needed));
-        engine->reused = state->prompts[0].length;
     }
     MCV_TRY(run_vision(engine, run, inputs, needed, features));
     for (int i = 0; i < data->batch_size; i++)
@@ -387,7 +359,6 @@ static mcv_status prefill(void *context, const Run *run, const MiniCPMVBatchFeat
     float *features, *last;
     if (run->tap_attention)
         return MCV_FAIL(MCV_UNSUPPORTED, "only the reference shows the resampler's attention weights");
-    engine->reused = 0;
     MCV_TRY(use_pool(engine, run->pool));
     MCV_TRY(MCV_NEW(&state, 1));
     state->engine = engine;
@@ -423,7 +394,7 @@ static mcv_status check_head_dim(const char *module, size_t head_dim) {
     return MCV_OK;
 }
 
-static mcv_status check_options(const mcv_engine_options *options) {
+static mcv_status check_options(const mcv_model_options *options) {
     const mcv_precision PRECISIONS[] = {options->llm, options->vpm, options->resampler, options->kv};
     for (size_t i = 0; i < sizeof PRECISIONS / sizeof *PRECISIONS; i++)
         if ((unsigned)PRECISIONS[i] > MCV_PRECISION_INT4)
@@ -438,7 +409,7 @@ static mcv_status check_options(const mcv_engine_options *options) {
 }
 
 static mcv_status pack_modules(mcv_engine *engine, MiniCPMV *model, const mcv_packer *packer) {
-    const mcv_engine_options *options = &engine->options;
+    const mcv_model_options *options = &engine->options;
     MCV_TRY(mcv_siglip_pack(&model->vpm, options->vpm, packer, &engine->siglip));
     MCV_TRY(mcv_resampler_pack(&model->resampler, options->resampler, packer, &engine->resampler));
     return mcv_qwen3_pack(&model->llm, options->llm, packer, &engine->qwen3);
@@ -493,7 +464,8 @@ static mcv_status load_weights(mcv_engine *engine, MiniCPMV *model) {
     return pack_and_keep(engine, model, &packer, path);
 }
 
-static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_engine_options *options) {
+static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_model_options *options,
+                         mcv_replace_kernels_fn replace) {
     static const mcv_kv_type KV_TYPES[] = {MCV_KV_F32, MCV_KV_BF16, MCV_KV_INT8};
     MCV_TRY(check_options(options));
     engine->model = model;
@@ -501,8 +473,8 @@ static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_engine_o
     if (options->chunk == 0)
         engine->options.chunk = DEFAULT_CHUNK;
     MCV_TRY(mcv_kernels_select(options->target, &engine->ops.kernels));
-    if (options->replace)
-        MCV_TRY(options->replace(&engine->ops.kernels));
+    if (replace)
+        MCV_TRY(replace(&engine->ops.kernels));
     MCV_TRY(load_weights(engine, model));
     if (engine->siglip.num_heads)
         MCV_TRY(check_head_dim("vpm", engine->siglip.dim / engine->siglip.num_heads));
@@ -514,11 +486,12 @@ static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_engine_o
     return MCV_OK;
 }
 
-mcv_status mcv_engine_create(mcv_engine **out, MiniCPMV *model, const mcv_engine_options *options) {
+mcv_status mcv_engine_create(mcv_engine **out, MiniCPMV *model, const mcv_model_options *options,
+                             mcv_replace_kernels_fn replace) {
     mcv_engine *engine;
     *out = NULL;
     MCV_TRY(MCV_NEW(&engine, 1));
-    mcv_status status = create(engine, model, options);
+    mcv_status status = create(engine, model, options, replace);
     if (status != MCV_OK) {
         mcv_engine_free(engine);
         return status;
@@ -537,14 +510,6 @@ void mcv_engine_free(mcv_engine *engine) {
     free(engine);
 }
 
-const char *mcv_engine_target(const mcv_engine *engine) {
-    return engine->ops.kernels.target;
-}
-
 mcv_times *mcv_engine_times(mcv_engine *engine) {
     return &engine->times;
-}
-
-uint32_t mcv_engine_reused(const mcv_engine *engine) {
-    return engine->reused;
 }

@@ -12,27 +12,17 @@
 
 typedef struct mcv_engine mcv_engine;
 
-/* As in mcv_model_options. */
-typedef struct mcv_engine_options {
-    mcv_precision llm, vpm, resampler, kv;
-    int group, chunk;
-    const char *target, *cache;
-    mcv_status (*replace)(mcv_kernels *kernels); /* puts other kernels in place of the target's; NULL: none */
-} mcv_engine_options;
+/* Puts other kernels in place of a target's. */
+typedef mcv_status (*mcv_replace_kernels_fn)(mcv_kernels *kernels);
 
 /* Packs the model's weights and becomes its executor. The model has to live as long, and frees nothing of the engine.
- * Runs use the pool that the model has then.
+ * Runs use the pool that the model has then. options: those of the fast engine. replace: NULL: nobody does.
  * MCV_USAGE: options without meaning, MCV_UNSUPPORTED: what this CPU, or no kernel, can do. */
-mcv_status mcv_engine_create(mcv_engine **engine, MiniCPMV *model, const mcv_engine_options *options);
+mcv_status mcv_engine_create(mcv_engine **engine, MiniCPMV *model, const mcv_model_options *options,
+                             mcv_replace_kernels_fn replace);
 void mcv_engine_free(mcv_engine *engine);
-
-/* The target that was chosen. */
-const char *mcv_engine_target(const mcv_engine *engine);
 
 /* Where the time went; to be set back by whoever wants it. */
 mcv_times *mcv_engine_times(mcv_engine *engine);
-
-/* Positions that the last prompt found in the cache. */
-uint32_t mcv_engine_reused(const mcv_engine *engine);
 
 #endif

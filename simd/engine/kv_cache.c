@@ -1,6 +1,5 @@
 #include "simd/engine/kv_cache.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "core/tensor.h"
@@ -17,13 +16,13 @@ mcv_kv_cache mcv_kv_cache_make(size_t layers, size_t kv_heads, size_t head_dim, 
     return (mcv_kv_cache){layers, kv_heads, head_dim, type, k_bytes, 2 * k_bytes + scales};
 }
 
-size_t mcv_kv_page_bytes(const mcv_kv_cache *cache) {
+static size_t page_bytes(const mcv_kv_cache *cache) {
     return cache->layers * cache->kv_heads * cache->block_bytes;
 }
 
 /* Zeroed, as places behind the last position have to hold something finite. */
 static mcv_status new_page(const mcv_kv_cache *cache, mcv_kv_page **out) {
-    size_t bytes = mcv_kv_page_bytes(cache);
+    size_t bytes = page_bytes(cache);
     mcv_kv_page *page;
     MCV_TRY(MCV_NEW(&page, 1));
     page->references = 1;
@@ -49,7 +48,7 @@ static mcv_status make_own(const mcv_kv_cache *cache, mcv_kv_page **page) {
     if ((*page)->references == 1)
         return MCV_OK;
     MCV_TRY(new_page(cache, &copy));
-    memcpy(copy->blocks, (*page)->blocks, mcv_kv_page_bytes(cache));
+    memcpy(copy->blocks, (*page)->blocks, page_bytes(cache));
     release_page(*page);
     *page = copy;
     return MCV_OK;
@@ -96,47 +95,39 @@ static unsigned char *block_of(const mcv_kv_cache *cache, const mcv_kv_page *pag
     return page->blocks + (layer * cache->kv_heads + head) * cache->block_bytes;
 }
 
-/* Element i of a block's keys or values. inverse: of int8, 0 where all are 0. */
-static void put(mcv_kv_type type, void *block, size_t i, float value, float inverse) {
-    switch (type) {
-    case MCV_KV_F32:
+/* Element i of a block's keys or values in F32 or BF16. */
+static void put(mcv_kv_type type, void *block, size_t i, float value) {
+    if (type == MCV_KV_F32)
         ((float *)block)[i] = value;
-        break;
-    case MCV_KV_BF16:
+    else
         ((uint16_t *)block)[i] = mcv_bf16_from_f32(value);
-        break;
-    default: {
-        float q = inverse != 0 ? rintf(value * inverse) : 0;
-        ((int8_t *)block)[i] = (int8_t)(q > 127 ? 127 : q < -127 ? -127 : q);
-    }
-    }
 }
 
-/* What a vector is multiplied with to be an int8, and the scale that it then has. Where it is not finite the scale is
- * NaN, so that whoever sees the key gets NaN as in other types. */
-static float int8_scale(const float *x, size_t count, float *scale) {
-    float largest = 0;
-    bool finite = true;
-    for (size_t i = 0; i < count; i++) {
-        finite = finite && isfinite(x[i]);
-        largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
-    }
-    float inverse = 127 / largest;
-    *scale = !finite ? (float)NAN : isfinite(inverse) ? largest / 127 : 0;
-    return finite && isfinite(inverse) ? inverse : 0;
+static void quantize(const float *x, size_t count, int8_t *q, float *scale) {
+    int32_t sum;
+    mcv_quantize_rows_contract(&(mcv_quantize_rows_args){
+        .m = 1, .k = count, .group = count, .x = x, .ldx = count, .q = q, .ldq = count, .scale = scale, .sum = &sum});
+}
+
+static void store_head_int8(const mcv_kv_cache *cache, unsigned char *block, size_t at, size_t key, const float *k,
+                            const float *v) {
+    int8_t *keys = (int8_t *)block, *values = keys + cache->k_bytes, quantized[MCV_MAX_HEAD_DIM];
+    float *scales = (float *)(values + cache->k_bytes);
+    quantize(v, cache->head_dim, values + at * cache->head_dim, &scales[MCV_KEY_BLOCK + at]);
+    quantize(k, cache->head_dim, quantized, &scales[at]);
+    for (size_t d = 0; d < cache->head_dim; d++)
+        keys[key + d * MCV_LANES] = quantized[d];
 }
 
 static void store_head(const mcv_kv_cache *cache, unsigned char *block, size_t at, const float *k, const float *v) {
-    unsigned char *values = block + cache->k_bytes;
-    float *scales = (float *)(values + cache->k_bytes), k_inverse = 0, v_inverse = 0;
-    if (cache->type == MCV_KV_INT8) {
-        k_inverse = int8_scale(k, cache->head_dim, &scales[at]);
-        v_inverse = int8_scale(v, cache->head_dim, &scales[MCV_KEY_BLOCK + at]);
-    }
     size_t key = at / MCV_LANES * cache->head_dim * MCV_LANES + at % MCV_LANES;
+    if (cache->type == MCV_KV_INT8) {
+        store_head_int8(cache, block, at, key, k, v);
+        return;
+    }
     for (size_t d = 0; d < cache->head_dim; d++) {
-        put(cache->type, block, key + d * MCV_LANES, k[d], k_inverse);
-        put(cache->type, values, at * cache->head_dim + d, v[d], v_inverse);
+        put(cache->type, block, key + d * MCV_LANES, k[d]);
+        put(cache->type, block + cache->k_bytes, at * cache->head_dim + d, v[d]);
     }
 }
 

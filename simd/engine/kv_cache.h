@@ -44,7 +44,4 @@ void mcv_kv_store(const mcv_kv_cache *cache, const mcv_kv_sequence *sequence, si
 mcv_kv_block mcv_kv_block_at(const mcv_kv_cache *cache, const mcv_kv_sequence *sequence, size_t layer, size_t head,
                              size_t block);
 
-/* Bytes of a page. */
-size_t mcv_kv_page_bytes(const mcv_kv_cache *cache);
-
 #endif

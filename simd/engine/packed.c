@@ -19,7 +19,8 @@ typedef struct PackWork {
     float *w_scale;
     int32_t *w_sum;
     uint16_t *w_scale_16;
-    float *rows; /* [threads][MCV_LANES][k]: a panel's rows, widened */
+    float *rows;       /* [threads][MCV_LANES][k]: a panel's rows, widened */
+    int8_t *quantized; /* [threads][MCV_LANES][padded k]: the same, of INT8 */
 } PackWork;
 
 /* A panel's rows as floats, zeros for those behind the last. */
@@ -55,37 +56,25 @@ static void pack_bf16(void *context, size_t begin, size_t end, int worker) {
     }
 }
 
-/* NaN where an element is not finite, so that what is multiplied with it shows it. */
-static float largest_magnitude(const float *row, size_t count) {
-    float largest = 0;
-    for (size_t k = 0; k < count; k++) {
-        if (!isfinite(row[k]))
-            return (float)NAN;
-        largest = fabsf(row[k]) > largest ? fabsf(row[k]) : largest;
-    }
-    return largest;
-}
-
+/* Rows are quantized as activations are. */
 static void pack_int8(void *context, size_t begin, size_t end, int worker) {
     const PackWork *work = context;
     size_t padded = mcv_round_up(work->k, MCV_K_PADDING);
+    int8_t *q = work->quantized + (size_t)worker * MCV_LANES * padded;
     for (size_t panel = begin; panel < end; panel++) {
-        const float *rows = widen_panel(work, panel, worker);
         int8_t *out = (int8_t *)work->w + panel * padded * MCV_LANES;
-        memset(out, 0, padded * MCV_LANES);
-        for (size_t lane = 0; lane < MCV_LANES; lane++) {
-            const float *row = rows + lane * work->k;
-            float largest = largest_magnitude(row, work->k), inverse = 127 / largest;
-            int32_t sum = 0;
-            inverse = isfinite(inverse) ? inverse : 0;
-            for (size_t k = 0; k < work->k; k++) {
-                int8_t q = (int8_t)(inverse != 0 ? rintf(row[k] * inverse) : 0);
-                out[(k / 4 * MCV_LANES + lane) * 4 + k % 4] = q;
-                sum += q;
-            }
-            work->w_scale[panel * MCV_LANES + lane] = largest / 127;
-            work->w_sum[panel * MCV_LANES + lane] = sum;
-        }
+        mcv_quantize_rows_contract(&(mcv_quantize_rows_args){.m = MCV_LANES,
+                                                             .k = work->k,
+                                                             .group = work->k,
+                                                             .x = widen_panel(work, panel, worker),
+                                                             .ldx = work->k,
+                                                             .q = q,
+                                                             .ldq = padded,
+                                                             .scale = work->w_scale + panel * MCV_LANES,
+                                                             .sum = work->w_sum + panel * MCV_LANES});
+        for (size_t k = 0; k < padded; k += 4)
+            for (size_t lane = 0; lane < MCV_LANES; lane++, out += 4)
+                memcpy(out, q + lane * padded + k, 4);
     }
 }
 
@@ -283,10 +272,14 @@ static mcv_status pack(const mcv_packer *packer, const mcv_weight *weight, const
     work.w_sum = sums;
     if (packed->precision == MCV_PRECISION_INT4)
         memset(scales, 0, (size_t)parts->w_scale.shape[0] * sizeof *work.w_scale_16);
-    MCV_TRY(MCV_NEW(&work.rows, (size_t)mcv_pool_threads(packer->pool) * MCV_LANES * packed->k));
-    mcv_parallel_for(packer->pool, mcv_panels(packed->n), PACK[packed->precision], &work);
+    size_t rows = (size_t)mcv_pool_threads(packer->pool) * MCV_LANES;
+    MCV_TRY(MCV_NEW(&work.rows, rows * packed->k));
+    mcv_status status = MCV_NEW(&work.quantized, rows * mcv_round_up(packed->k, MCV_K_PADDING));
+    if (status == MCV_OK)
+        mcv_parallel_for(packer->pool, mcv_panels(packed->n), PACK[packed->precision], &work);
     free(work.rows);
-    return MCV_OK;
+    free(work.quantized);
+    return status;
 }
 
 mcv_status mcv_pack_linear(const mcv_packer *packer, const char *key, const Linear *linear, mcv_precision precision,
