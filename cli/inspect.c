@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/inspect_gguf.h"
 #include "cli/json_output.h"
+#include "cli/problems.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "formats/gguf.h"
@@ -273,15 +274,11 @@ static mcv_status print_json(const inspection *self) {
 /* ---- The command ----------------------------------------------------------------------------------------------- */
 
 static mcv_status report(const inspection *self, bool json) {
-    size_t problems = json_array_size(self->problems);
     if (json)
         MCV_TRY(print_json(self));
     else
         print_text(self);
-    if (problems == 0)
-        return MCV_OK;
-    return MCV_FAIL(MCV_BAD_INPUT, "%s: %zu problem%s, the first: %s", self->path, problems, problems == 1 ? "" : "s",
-                    json_string_value(json_array_get(self->problems, 0)));
+    return mcv_problems_status(self->path, self->problems);
 }
 
 static mcv_status run(const mcv_arguments *arguments) {

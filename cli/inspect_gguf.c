@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/json_output.h"
+#include "cli/problems.h"
 #include "formats/gguf.h"
 #include "formats/gguf_names.h"
 #include "ref/model_files.h"
@@ -225,15 +226,11 @@ static mcv_status print_json(const gguf_inspection *self) {
 /* ---- The command ----------------------------------------------------------------------------------------------- */
 
 static mcv_status report(const gguf_inspection *self, bool json) {
-    size_t problems = json_array_size(self->problems);
     if (json)
         MCV_TRY(print_json(self));
     else
         print_text(self);
-    if (problems == 0)
-        return MCV_OK;
-    return MCV_FAIL(MCV_BAD_INPUT, "%s: %zu problem%s, the first: %s", self->files.model, problems,
-                    problems == 1 ? "" : "s", json_string_value(json_array_get(self->problems, 0)));
+    return mcv_problems_status(self->files.model, self->problems);
 }
 
 mcv_status mcv_inspect_gguf(const mcv_arguments *arguments) {

@@ -254,27 +254,28 @@ void mcv_quantize_q3_k(const float *x, const float *weights, uint8_t *block) {
     put_f16(block + 108, found.d);
 }
 
-void mcv_quantize_q4_k(const float *x, const float *weights, uint8_t *block) {
-    static const offset_form FORM = {.hi = 15, .sub_size = 32, .most = 63};
+/* What Q4_K and Q5_K have in common: the first 16 bytes of a block, and its integers. */
+static void quantize_with_minima(const offset_form *form, const float *x, const float *weights, uint8_t *block,
+                                 int q[BLOCK]) {
     offset_block found;
-    int q[BLOCK];
-    quantize_offset(&FORM, x, weights, &found);
+    quantize_offset(form, x, weights, &found);
     put_f16(block, found.d);
     put_f16(block + 2, found.dmin);
     put_scales_and_minima(found.scales, found.minima, block + 4);
     to_integers(found.v, 0, q);
+}
+
+void mcv_quantize_q4_k(const float *x, const float *weights, uint8_t *block) {
+    static const offset_form FORM = {.hi = 15, .sub_size = 32, .most = 63};
+    int q[BLOCK];
+    quantize_with_minima(&FORM, x, weights, block, q);
     put_four_bits(q, block + 16);
 }
 
 void mcv_quantize_q5_k(const float *x, const float *weights, uint8_t *block) {
     static const offset_form FORM = {.hi = 31, .sub_size = 32, .most = 63};
-    offset_block found;
     int q[BLOCK];
-    quantize_offset(&FORM, x, weights, &found);
-    put_f16(block, found.d);
-    put_f16(block + 2, found.dmin);
-    put_scales_and_minima(found.scales, found.minima, block + 4);
-    to_integers(found.v, 0, q);
+    quantize_with_minima(&FORM, x, weights, block, q);
     put_one_bit(q, 4, block + 16);
     put_four_bits(q, block + 48);
 }

@@ -32,24 +32,7 @@ MCV_INLINE void multiply(const mcv_gemm_int8_args *a, size_t m, size_t n, const 
 }
 
 void GEMM_INT8(const mcv_gemm_int8_args *a) {
-    for (size_t n = 0; n < a->n; n += MCV_LANES) {
-        size_t m = 0;
-        for (; a->m - m >= TILE_ROWS; m += TILE_ROWS)
-            multiply(a, m, n, TILE_ROWS);
-        switch (a->m - m) {
-        case 3:
-            multiply(a, m, n, 3);
-            break;
-        case 2:
-            multiply(a, m, n, 2);
-            break;
-        case 1:
-            multiply(a, m, n, 1);
-            break;
-        default:
-            break;
-        }
-    }
+    FOR_EACH_TILE(a, multiply);
 }
 
 #endif

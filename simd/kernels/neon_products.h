@@ -127,5 +127,19 @@ static inline void store_outputs(mcv_floats total, const float *bias, bool accum
     mcv_floats_store_step(y, total, count);
 }
 
+/* Calls tile(a, m, n, rows) for all of y, `rows` a constant each time, so that each height is compiled by itself. */
+#define FOR_EACH_TILE(a, tile)                                                                                         \
+    for (size_t n = 0; n < (a)->n; n += MCV_LANES) {                                                                   \
+        size_t m = 0;                                                                                                  \
+        for (; (a)->m - m >= TILE_ROWS; m += TILE_ROWS)                                                                \
+            tile(a, m, n, TILE_ROWS);                                                                                  \
+        if ((a)->m - m == 3)                                                                                           \
+            tile(a, m, n, 3);                                                                                          \
+        else if ((a)->m - m == 2)                                                                                      \
+            tile(a, m, n, 2);                                                                                          \
+        else if ((a)->m - m == 1)                                                                                      \
+            tile(a, m, n, 1);                                                                                          \
+    }
+
 #endif
 #endif

@@ -1,12 +1,9 @@
 /* libFuzzer: safetensors and .npy files, told apart by their first byte. Every element of what opens is read, of
  * safetensors also as weights, of which several tensors can make up one. */
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "formats/npy.h"
 #include "formats/safetensors.h"
 #include "formats/weights.h"
+#include "tests/fuzz/memory_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,17 +58,13 @@ static void read_npy(const char *path) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char path[64];
-    int memory = memfd_create("fuzz", MFD_CLOEXEC);
-    if (memory < 0 || write(memory, data, size) != (ssize_t)size)
-        abort();
-    snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
+    MemoryFile file = memory_file(data, size);
     if (size && data[0] == 0x93) {
-        read_npy(path);
+        read_npy(file.path);
     } else {
-        read_safetensors(path);
-        read_weights(path);
+        read_safetensors(file.path);
+        read_weights(file.path);
     }
-    close(memory);
+    close(file.descriptor);
     return 0;
 }

@@ -1,8 +1,5 @@
 /* libFuzzer: videos of every format that the build reads. Seeds: tests/fixtures/videos. */
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
+#include "tests/fuzz/memory_file.h"
 #include "video/clip.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -23,12 +20,8 @@ static void read_clip(const char *path) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char path[64];
-    int memory = memfd_create("fuzz", MFD_CLOEXEC);
-    if (memory < 0 || write(memory, data, size) != (ssize_t)size)
-        abort();
-    snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
-    read_clip(path);
-    close(memory);
+    MemoryFile file = memory_file(data, size);
+    read_clip(file.path);
+    close(file.descriptor);
     return 0;
 }

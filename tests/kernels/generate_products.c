@@ -38,6 +38,17 @@ static Output make_output(Trial *trial, size_t m, size_t n) {
     return output;
 }
 
+/* The part of a product's arguments that all kinds have, by the same names. */
+#define SET_OUTPUT(trial, a)                                                                                           \
+    do {                                                                                                               \
+        Output output = make_output(trial, (a).m, (a).n);                                                              \
+        (a).y = output.y;                                                                                              \
+        (a).ldy = output.ldy;                                                                                          \
+        (a).bias = output.bias;                                                                                        \
+        (a).accumulate = output.accumulate;                                                                            \
+        (a).scratch = trial_scratch(trial);                                                                            \
+    } while (0)
+
 /* ---- Floats ------------------------------------------------------------------------------------------------- */
 
 /* Fills the places of packed weights [panels][k / together][16][together] that have an n and a k, zeros elsewhere. */
@@ -61,12 +72,7 @@ static void generate_gemm(Trial *trial, void (*kernel)(const mcv_gemm_args *), E
     a.x = trial_filled(trial, "x", ELEMENT_F32, shape, values);
     a.ldx = shape.stride;
     a.w = pack(trial, element, a.n, a.k, together, values);
-    Output output = make_output(trial, a.m, a.n);
-    a.y = output.y;
-    a.ldy = output.ldy;
-    a.bias = output.bias;
-    a.accumulate = output.accumulate;
-    a.scratch = trial_scratch(trial);
+    SET_OUTPUT(trial, a);
     trial_describe(trial, "m %zu, n %zu, k %zu, ldx %zu, ldy %zu%s%s", a.m, a.n, a.k, a.ldx, a.ldy,
                    a.bias ? ", bias" : "", a.accumulate ? ", accumulate" : "");
     trial_output(trial, a.y);
@@ -136,12 +142,7 @@ void generate_gemm_int8(Trial *trial, void (*kernel)(const mcv_gemm_int8_args *)
     a.w = w;
     a.w_sum = w_sum;
     a.w_scale = trial_row(trial, "w_scale", panels * MCV_LANES, values);
-    Output output = make_output(trial, a.m, a.n);
-    a.y = output.y;
-    a.ldy = output.ldy;
-    a.bias = output.bias;
-    a.accumulate = output.accumulate;
-    a.scratch = trial_scratch(trial);
+    SET_OUTPUT(trial, a);
     trial_describe(trial, "m %zu, n %zu, k %zu, ldq %zu, ldy %zu%s%s", a.m, a.n, a.k, a.ldq, a.ldy,
                    a.bias ? ", bias" : "", a.accumulate ? ", accumulate" : "");
     trial_output(trial, a.y);
@@ -170,12 +171,7 @@ void generate_gemm_int4(Trial *trial, void (*kernel)(const mcv_gemm_int4_args *)
             zero[i] &= 15;
         a.w_zero = zero;
     }
-    Output output = make_output(trial, a.m, a.n);
-    a.y = output.y;
-    a.ldy = output.ldy;
-    a.bias = output.bias;
-    a.accumulate = output.accumulate;
-    a.scratch = trial_scratch(trial);
+    SET_OUTPUT(trial, a);
     trial_describe(trial, "m %zu, n %zu, k %zu, group %zu%s, ldq %zu, ldy %zu%s%s", a.m, a.n, a.k, a.group,
                    a.w_zero ? " with zeros" : "", a.ldq, a.ldy, a.bias ? ", bias" : "",
                    a.accumulate ? ", accumulate" : "");
