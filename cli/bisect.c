@@ -12,6 +12,7 @@
 #include "cli/model_options.h"
 #include "cli/question.h"
 #include "cli/run_case.h"
+#include "core/buffer.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/threads.h"
@@ -189,6 +190,44 @@ static const mcv_comparison_row *first_difference(const bisection *self) {
     return found;
 }
 
+/* ---- Prompts that differ ----------------------------------------------------------------------------------------- */
+
+static const char PROMPT_IDS[] = "input_ids";
+
+/* The prompts' ids as rows. False where the dump has none. */
+static bool find_ids(const side *of, mcv_tensor *ids, size_t *rows, size_t *columns) {
+    size_t count;
+    if (!mcv_dump_find(of->dump, PROMPT_IDS, ids) || ids->rank == 0 || !mcv_tensor_count(ids, &count) || count == 0)
+        return false;
+    *columns = (size_t)ids->shape[ids->rank - 1];
+    *rows = count / *columns;
+    return true;
+}
+
+/* What differs in the prompts' ids: how many there are, and the first that is another. Nothing where they are the same,
+ * or where a dump has none. */
+static mcv_status explain_prompts(const bisection *self, mcv_buffer *words) {
+    mcv_tensor a, b;
+    size_t a_rows, a_columns, b_rows, b_columns;
+    if (!find_ids(&self->a, &a, &a_rows, &a_columns) || !find_ids(&self->b, &b, &b_rows, &b_columns))
+        return MCV_OK;
+    size_t rows = a_rows < b_rows ? a_rows : b_rows, columns = a_columns < b_columns ? a_columns : b_columns, i = 0;
+    while (i < rows * columns && mcv_tensor_get(&a, i / columns * a_columns + i % columns) ==
+                                     mcv_tensor_get(&b, i / columns * b_columns + i % columns))
+        i++;
+    bool same_count = a_rows == b_rows && a_columns == b_columns;
+    if (same_count && i == rows * columns)
+        return MCV_OK;
+    MCV_TRY(mcv_buffer_printf(words, "%zu x %zu ids in A, %zu x %zu in B", a_rows, a_columns, b_rows, b_columns));
+    if (i == rows * columns)
+        return mcv_buffer_printf(words, ", the same as far as both go");
+    return mcv_buffer_printf(words, ", the first that differs at [%zu, %zu]: %.0f in A, %.0f in B", i / columns,
+                             i % columns, mcv_tensor_get(&a, i / columns * a_columns + i % columns),
+                             mcv_tensor_get(&b, i / columns * b_columns + i % columns));
+}
+
+/* ---- Showing ----------------------------------------------------------------------------------------------------- */
+
 static void print_number(const mcv_comparison_row *row) {
     if (row && row->measures.compared)
         printf("  %9.2e", row->measures.rel_l2);
@@ -233,28 +272,48 @@ static json_t *describe_results(const bisection *self) {
     return modules;
 }
 
-static mcv_status print_json(const bisection *self, const mcv_comparison_row *first, const mcv_comparison_row *as_is) {
-    return mcv_json_print(json_pack("{s:s, s:s, s:s?, s:s?, s:o}", "a", self->a.path, "b", self->b.path, "first",
-                                    first ? first->name : NULL, "first_as_is", as_is ? as_is->name : NULL, "modules",
-                                    describe_results(self)));
+static mcv_status print_json(const bisection *self, const mcv_comparison_row *first, const mcv_comparison_row *as_is,
+                             const char *prompts) {
+    return mcv_json_print(json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:o}", "a", self->a.path, "b", self->b.path, "first",
+                                    first ? first->name : NULL, "first_as_is", as_is ? as_is->name : NULL,
+                                    "prompts_differ", prompts, "modules", describe_results(self)));
 }
 
-static mcv_status report(const bisection *self, bool json) {
+static void print_verdict(const bisection *self, const mcv_comparison_row *first, const mcv_comparison_row *as_is,
+                          const char *prompts) {
+    print_table(self);
+    printf("\n");
+    if (prompts)
+        printf("the prompts differ, so no module behind them has equal inputs: %s\n", prompts);
+    else if (first)
+        printf("first module that differs given equal inputs: %s\n", first->name);
+    else
+        printf("no module differs given equal inputs: %zu compared\n", self->as_they_ran.num_rows);
+    if (as_is)
+        printf("first difference as they are: %s: %s\n", as_is->name, as_is->problem);
+}
+
+/* prompts: what differs in them; NULL: nothing. */
+static mcv_status report(const bisection *self, bool json, const char *prompts) {
     const mcv_comparison_row *first = first_difference(self), *as_is = mcv_comparison_first_failure(&self->as_they_ran);
-    if (mcv_comparison_count(&self->as_they_ran) == 0)
+    if (self->as_they_ran.num_rows == 0)
         return MCV_FAIL(MCV_DIFFERS, "%s and %s have no tensor in common", self->a.path, self->b.path);
-    if (json) {
-        MCV_TRY(print_json(self, first, as_is));
-    } else {
-        print_table(self);
-        if (first)
-            printf("\nfirst module that differs given equal inputs: %s\n", first->name);
-        else
-            printf("\nno module differs given equal inputs: %zu compared\n", self->as_they_ran.num_rows);
-        if (as_is)
-            printf("first difference as they are: %s\n", as_is->name);
-    }
+    if (json)
+        MCV_TRY(print_json(self, first, as_is, prompts));
+    else
+        print_verdict(self, first, as_is, prompts);
+    if (prompts)
+        return MCV_FAIL(MCV_DIFFERS, "the prompts differ: %s", prompts);
     return first ? MCV_FAIL(MCV_DIFFERS, "given equal inputs %s differs: %s", first->name, first->problem) : MCV_OK;
+}
+
+static mcv_status explain_and_report(const bisection *self, bool json) {
+    mcv_buffer prompts = {0};
+    mcv_status status = explain_prompts(self, &prompts);
+    if (status == MCV_OK)
+        status = report(self, json, prompts.size ? mcv_buffer_text(&prompts) : NULL);
+    mcv_buffer_free(&prompts);
+    return status;
 }
 
 /* ---- The command ------------------------------------------------------------------------------------------------- */
@@ -301,7 +360,7 @@ static mcv_status bisect(const mcv_arguments *arguments, bisection *self) {
     MCV_TRY(run_given(self, &self->a, &self->b, &self->a_given_b));
     MCV_TRY(run_given(self, &self->b, &self->a, &self->b_given_a));
     MCV_TRY(compare_dumps(self, &self->as_they_ran));
-    return report(self, arguments->json);
+    return explain_and_report(self, arguments->json);
 }
 
 static void close_side(side *closed) {
@@ -348,7 +407,8 @@ const mcv_command mcv_bisect_command = {
         "A and B are two models, or a model and a dump of some other program or engine, of the same question. Each\n"
         "model is run as it is, and once more so that each module gets the input that it has on the other side: what\n"
         "differs then is at fault itself, and not what came before it. One line a module in the order of execution,\n"
-        "then the first that differs. Exit code 0 where none does, 1 where one does.\n"
+        "then the first that differs. Exit code 0 where none does, 1 where one does. Where the two read different\n"
+        "prompts, that is what is told: nothing behind them has equal inputs.\n"
         "The reference runs A; --engine, --dtype and --target are for B. The fast engine takes no values from "
         "outside:\n"
         "beside it, the reference's modules get its input.\n",

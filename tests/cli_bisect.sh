@@ -20,7 +20,7 @@ spoilt() {
     echo "$copy"
 }
 
-plan 18
+plan 22
 expect "a model and itself" 0 '^no module differs given equal inputs: [0-9]+ compared$' "${bisect[@]}" "$model" "$model"
 deep=$(spoilt llm.model.layers.1.mlp.down_proj.weight)
 expect "a weight of the last layer" 1 '^first module that differs given equal inputs: llm.model.layers.1.mlp.down_proj$' "${bisect[@]}" "$model" "$deep"
@@ -39,6 +39,13 @@ sed 's/llm.model.layers.1.mlp.down_proj"/their.number.ab.of.layers.1.down"/' "$w
 printf '%s\n' 'their\.number\.ab\.of\.layers\.([0-9]+)\.down llm.model.layers.\1.mlp.down_proj' >"$work/names.txt"
 expect "a dump under names of its own" 1 '^first module that differs given equal inputs: llm.model.layers.1.mlp.down_proj$' "${bisect[@]}" "$model" "$work/theirs.safetensors" --names "$work/names.txt"
 expect "a question of the command line" 1 '^first module that differs given equal inputs: llm.model.layers.1.mlp.down_proj$' "$PROGRAM" bisect --quiet "$model" "$deep" -p "What is this?" -i golden/images/scene.png
+question=("$PROGRAM" bisect --quiet "$model" -i golden/images/scene.png)
+expect "prompts of other lengths" 1 '^the prompts differ, .*: 1 x [0-9]+ ids in A, 1 x [0-9]+ in B, the first that differs at \[0, [0-9]+\]: [0-9]+ in A, [0-9]+ in B$' "${question[@]}" golden/models/foreach-f16 -p "What is this?"
+"$PROGRAM" dump --quiet -m "$model" -i golden/images/scene.png -p "What is that?" -o "$work/that.safetensors" >/dev/null
+expect "another word" 1 '^the prompts differ, .* the first that differs at \[0, [0-9]+\]' "${question[@]}" "$work/that.safetensors" -p "What is this?"
+expect "a prompt that goes on" 1 '"prompts_differ": *"1 x [0-9]+ ids in A, 1 x [0-9]+ in B' "${question[@]}" "$work/that.safetensors" -p "What is that? And this?" --json
+make_dump "$work/other.safetensors" '{"nothing.known":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' '\0\0\0\0'
+result "nothing in common" "$("${question[@]}" "$work/other.safetensors" -p Hi 2>&1 | grep -q 'have no tensor in common' || echo "not said")"
 expect_error "two dumps" 2 'one side at least must be a model that the reference runs' "${bisect[@]}" "$work/dump.safetensors" golden/cases/single/golden.safetensors
 expect "the fast engine against the reference" 0 '^no module differs given equal inputs' "${bisect[@]}" "$model" "$model" --engine fast
 expect "another model in the fast engine" 1 '^first module that differs given equal inputs: llm.model.layers.1.mlp.down_proj$' "${bisect[@]}" "$model" "$deep" --engine fast
