@@ -259,6 +259,17 @@ static mcv_status bench_case(Bench *bench, const mcv_kernel_case *shape) {
     return status;
 }
 
+static bool is_wanted(const Bench *bench, const mcv_kernel_case *shape) {
+    return !bench->filter || strstr(mcv_kernel_name(shape->kernel), bench->filter);
+}
+
+static mcv_status check_filter(const Bench *bench) {
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+        if (is_wanted(bench, &CASES[i]))
+            return MCV_OK;
+    return MCV_FAIL(MCV_USAGE, "--filter %s: no kernel that is timed has it in its name", bench->filter);
+}
+
 static mcv_status bench_threads(Bench *bench, int threads, mcv_arena *arena) {
     size_t count;
     MCV_TRY(mcv_pool_create(&bench->pool, threads));
@@ -267,7 +278,7 @@ static mcv_status bench_threads(Bench *bench, int threads, mcv_arena *arena) {
     MCV_TRY(MCV_ARENA_NEW(arena, &bench->sums, count));
     memset(bench->best, 0, sizeof bench->best);
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
-        if (!bench->filter || strstr(mcv_kernel_name(CASES[i].kernel), bench->filter))
+        if (is_wanted(bench, &CASES[i]))
             MCV_TRY(bench_case(bench, &CASES[i]));
     report_limits(bench);
     return MCV_OK;
@@ -312,6 +323,7 @@ static void print_head(const Bench *bench) {
 mcv_status mcv_bench_kernels(const char *target, const char *filter, int threads, bool json) {
     Bench bench = {.filter = filter, .json = json};
     mcv_arena arena = {0};
+    MCV_TRY(check_filter(&bench));
     MCV_TRY(mcv_target_find(target, mcv_cpu_this(), &bench.target));
     MCV_TRY(mcv_kernels_select(target, &bench.kernels));
     bench.blas = bench.kernels;

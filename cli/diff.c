@@ -60,6 +60,14 @@ static mcv_status compare_all(comparison_of_dumps *self, const mcv_comparison_op
     return mcv_comparison_finish(&self->comparison);
 }
 
+/* Texts are selected by the same names as tensors. */
+static bool has_selected(const comparison_of_dumps *self) {
+    bool found = self->comparison.num_rows > 0 || !mcv_selection_is_partial(&self->selection);
+    for (size_t i = 0; i < mcv_dump_count(self->golden) && !found; i++)
+        found = mcv_selection_takes(&self->selection, mcv_dump_name(self->golden, i));
+    return found;
+}
+
 /* Opens what the command line names. */
 static mcv_status open_all(const mcv_arguments *arguments, comparison_of_dumps *self) {
     const char *names = mcv_option_value(arguments, "names"), *exact = mcv_option_value(arguments, "exact");
@@ -92,6 +100,8 @@ static mcv_status compare(const mcv_arguments *arguments, comparison_of_dumps *s
                                 .golden = arguments->operands[1],
                                 .exact = mcv_option_value(arguments, "exact")};
     MCV_TRY(compare_all(self, &options));
+    if (!has_selected(self))
+        return mcv_selection_refuse(&self->selection, arguments->operands[1]);
     MCV_TRY(mcv_tolerances_check_names(self->tolerances));
     MCV_TRY(mcv_report_case(&self->report, &outcome));
     return mcv_report_finish(&self->report);
@@ -135,7 +145,7 @@ const mcv_command mcv_diff_command = {
         "safetensors\n"
         "file, a folder of them, or a folder of NAME.npy files. One line a tensor in the order of execution, then the\n"
         "first that diverges. Rows of padding are passed over, integers and pixel values must be equal. Exit code 0\n"
-        "where all agree, 1 where not.\n",
+        "where all agree, 1 where not; 2 where --stage and --filter leave nothing of B.\n",
     .options = OPTIONS,
     .run = run,
 };

@@ -112,7 +112,7 @@ static mcv_status write_dump(const mcv_arguments *arguments, const mcv_selection
     mcv_status status = mcv_run_case(model, golden_case, &sink);
     mcv_log_progress_end();
     if (status == MCV_OK && self.tensors == 0)
-        status = MCV_FAIL(MCV_USAGE, "nothing of the run is selected");
+        status = mcv_selection_refuse(selection, "the run");
     mcv_status finished = self.output.finish(self.output.context, status == MCV_OK);
     *tensors = self.tensors;
     return status == MCV_OK ? finished : status;

@@ -41,7 +41,7 @@ static mcv_status compile_filter(mcv_selection *selection, const char *pattern) 
 
 mcv_status mcv_selection_open(mcv_selection *selection, const mcv_arguments *arguments) {
     const char *filter = mcv_option_value(arguments, "filter");
-    *selection = (mcv_selection){.stages = mcv_option_value(arguments, "stage")};
+    *selection = (mcv_selection){.stages = mcv_option_value(arguments, "stage"), .pattern = filter};
     if (selection->stages)
         MCV_TRY(check_stages(selection->stages));
     return filter ? compile_filter(selection, filter) : MCV_OK;
@@ -55,6 +55,13 @@ void mcv_selection_close(mcv_selection *selection) {
 
 bool mcv_selection_is_partial(const mcv_selection *selection) {
     return selection && (selection->stages || selection->has_filter);
+}
+
+mcv_status mcv_selection_refuse(const mcv_selection *selection, const char *where) {
+    bool both = selection->stages && selection->pattern;
+    return MCV_FAIL(MCV_USAGE, "%s%s%s%s%s: nothing in %s is of that name", selection->stages ? "--stage " : "",
+                    selection->stages ? selection->stages : "", both ? " " : "", selection->pattern ? "--filter " : "",
+                    selection->pattern ? selection->pattern : "", where);
 }
 
 bool mcv_selection_takes(const mcv_selection *selection, const char *name) {

@@ -8,7 +8,8 @@
 #include "cli/cli.h"
 
 typedef struct mcv_selection {
-    const char *stages; /* "vision,resampler"; NULL: all */
+    const char *stages;  /* "vision,resampler"; NULL: all */
+    const char *pattern; /* what `filter` was made of */
     regex_t filter;
     bool has_filter;
 } mcv_selection;
@@ -25,6 +26,10 @@ void mcv_selection_close(mcv_selection *selection);
 
 /* Whether it leaves anything out. */
 bool mcv_selection_is_partial(const mcv_selection *selection);
+
+/* For a command in whose input nothing is selected: MCV_USAGE with the options that say so. `where`: "B" and the like.
+ */
+mcv_status mcv_selection_refuse(const mcv_selection *selection, const char *where);
 
 /* NULL takes everything. */
 bool mcv_selection_takes(const mcv_selection *selection, const char *name);

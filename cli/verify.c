@@ -328,6 +328,8 @@ static mcv_status verify_cases(const verify_options *options, const mcv_argument
 static mcv_status verify_all(const verify_options *options, const mcv_arguments *arguments, mcv_report *report) {
     mcv_status worst = MCV_OK;
     MCV_TRY(verify_cases(options, arguments, report, &worst));
+    if (report->summary.cases == 0) /* none was left out for another reason */
+        return mcv_selection_refuse(&options->selection, "these cases");
     mcv_status status = mcv_report_finish(report);
     if (worst == MCV_OK || (status != MCV_OK && status != MCV_DIFFERS))
         return status;
@@ -393,7 +395,7 @@ const mcv_command mcv_verify_command = {
         "With --inject the golden values take the place of each output once it is compared; the distance to an FP64 "
         "run\n"
         "is not judged then.\n"
-        "Exit code 0 where all agree, 1 where not.\n",
+        "Exit code 0 where all agree, 1 where not; 2 where --stage and --filter leave nothing of any case.\n",
     .options = OPTIONS,
     .run = run,
 };

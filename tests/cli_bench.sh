@@ -3,10 +3,11 @@
 . "$(dirname "$0")/command_line.sh"
 bench=("$PROGRAM" bench kernels --filter quantize --threads 1)
 
-plan 4
+plan 5
 expect "a table" 0 '^quantize_rows +[a-z0-9]+ +1024 x 12288 +1 +[0-9.]+ +[0-9.]+ GB/s' "${bench[@]}"
 expect "limits" 0 '^limit read 1 threads +[0-9.]+ GB/s' "${bench[@]}"
 expect "JSON" 0 '"limits": \[\{"name": "f32".*"results": \[\{"kernel": "quantize_rows", .*"of_limit": [0-9.]+\}\]\}' \
     "${bench[@]}" --json
 expect_error "something else" 2 "everything: expected kernels" "$PROGRAM" bench everything
+expect_error "a filter that matches nothing" 2 "no kernel that is timed has it" "$PROGRAM" bench kernels --filter nosuch
 finish

@@ -44,7 +44,7 @@ result "into a pipe" "$(cmp "$work/case" "$work/piped" 2>&1)"
 expect "a filter" 0 ': 2 tensors$' "${dump[@]}" --case "$case" -o "$work/part" --filter 'lm_head|^vpm$'
 expect "what it takes" 0 '^all equal: 2 comparisons' "$PROGRAM" diff "$work/case" "$work/part"
 expect "a stage" 0 ': 6 tensors$' "${dump[@]}" --case "$case" -o "$work/part" --stage resampler
-expect_error "nothing selected" 2 'nothing of the run is selected' "${dump[@]}" --case "$case" -o "$work/none" --filter nothing
+expect_error "nothing selected" 2 '--filter nothing: nothing in the run' "${dump[@]}" --case "$case" -o "$work/none" --filter nothing
 result "leaves no file" "$([ ! -e "$work/none" ] || ls "$work/none")"
 expect ".npy files" 0 ': [0-9]+ tensors$' "${dump[@]}" --case "$case" -o "$work/arrays" --format npy
 expect "a dump like others" 0 '^text.greedy .* ok$' "$PROGRAM" diff "$work/arrays" "$work/case"

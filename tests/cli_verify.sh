@@ -30,7 +30,7 @@ offset_of() {
 }
 
 single=golden/cases/single
-plan 65
+plan 66
 expect "a case" 0 '^all equal: [0-9]+ comparisons in 1 case$' "${verify[@]}" "$single"
 expect "by its file" 0 '^all equal: ' "${verify[@]}" "$single/case.json"
 expect "a line a tensor, with the distances to the exact run" 0 \
@@ -127,7 +127,8 @@ result "nothing else is shown" "$("${verify[@]}" "$single" --stage vision | grep
 expect "several stages and a filter" 0 '^all equal: 2 comparisons' "${verify[@]}" "$single" --stage resampler,llm --filter 'resampler.attn|lm_head'
 expect "texts alone" 0 '^all equal: 2 comparisons' "${verify[@]}" "$single" --filter '^text\.'
 expect "a case without the stage is passed over" 0 '^all equal: [0-9]+ comparisons in 1 case$' "${verify[@]}" "$single" golden/cases/text-only --stage vision
-expect "nothing selected fails" 1 '^first divergence: nothing was compared' "${verify[@]}" golden/cases/text-only --stage vision
+expect_error "a stage that no case has" 2 '^minicpmv verify: --stage vision: nothing in these cases is of that name' "${verify[@]}" golden/cases/text-only --stage vision
+expect_error "a filter that matches nothing" 2 '^minicpmv verify: --stage llm --filter nosuch: nothing in these' "${verify[@]}" "$single" golden/cases/text-only --stage llm --filter nosuch --json
 expect_error "a stage that is none" 2 "there is no stage 'visions'" "${verify[@]}" "$single" --stage visions
 expect_error "a filter that is no regular expression" 2 'no regular expression' "${verify[@]}" "$single" --filter '('
 expect "the first difference ends it" 1 '^first divergence: single: temporal_ids' "${verify[@]}" "$single" golden/cases/batch -m golden/models/foreach-f16 --fail-fast
