@@ -1,9 +1,9 @@
-/* Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL: one block of 32. Layouts: formats/dequantize_32.c, dequantize_iq4.c. */
+/* Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL: one block of 32. Layouts: formats/unpack_32.c, unpack_iq4.c. */
 #include <math.h>
 
-#include "formats/dequantize_iq4.h"
 #include "formats/quantize_blocks.h"
 #include "formats/quantize_fit.h"
+#include "formats/unpack_blocks.h"
 
 enum { BLOCK = 32, HALF = 16 };
 

@@ -1,13 +1,12 @@
 /* Q2_K to Q6_K and IQ4_XS: blocks of 256 elements, whose sub-blocks have scales that are small integers times a
- * binary16 number. Layouts: formats/dequantize_k.c, dequantize_iq4.c. */
+ * binary16 number. Layouts: formats/unpack_k.c, unpack_iq4.c. */
 #include <math.h>
 
-#include "formats/dequantize_iq4.h"
-#include "formats/dequantize_k.h"
 #include "formats/quantize_blocks.h"
 #include "formats/quantize_fit.h"
+#include "formats/unpack_blocks.h"
 
-enum { BLOCK = MCV_K_BLOCK, MOST_SUB_BLOCKS = 16, ROUNDS = 3 };
+enum { BLOCK = MCV_LARGEST_BLOCK, MOST_SUB_BLOCKS = 16, ROUNDS = 3 };
 
 static void put_f16(uint8_t *out, float value) {
     uint16_t bits = mcv_f16_from_f32(value);
@@ -208,7 +207,7 @@ static void to_integers(const float *v, int offset, int *q) {
         q[i] = (int)v[i] + offset;
 }
 
-/* The reverse of mcv_k_scale_and_minimum. scales, minima: [8]; out: [12]. */
+/* The reverse of take_scales_and_minima in unpack_k.c. scales, minima: [8]; out: [12]. */
 static void put_scales_and_minima(const int *scales, const int *minima, uint8_t *out) {
     for (int j = 0; j < 4; j++) {
         out[j] = (uint8_t)(scales[j] | scales[j + 4] >> 4 << 6);
@@ -217,7 +216,7 @@ static void put_scales_and_minima(const int *scales, const int *minima, uint8_t 
     }
 }
 
-/* The reverse of mcv_q3_k_scale. scales: [16]; out: [12]. */
+/* The reverse of mcv_unpack_q3_k. scales: [16]; out: [12]. */
 static void put_q3_k_scales(const int *scales, uint8_t *out) {
     memset(out, 0, 12);
     for (int j = 0; j < 16; j++) {

@@ -2,7 +2,7 @@
  *
  * Block types: a row is a run of blocks, each of `block_size` elements in `block_bytes` bytes, and begins at a multiple
  * of the row's bytes. F32, F16 and BF16 are blocks of one element. Every value is what its format's specification says,
- * computed in FP32 in the order given there (formats/dequantize_*.c).
+ * computed in FP32 in the order given there (formats/unpack_blocks.h).
  * Specification: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md and the blocks' own definitions. */
 #ifndef MCV_FORMATS_WEIGHT_TYPES_H
 #define MCV_FORMATS_WEIGHT_TYPES_H
@@ -44,22 +44,10 @@ size_t mcv_weight_block_bytes(mcv_weight_type type);
 /* `count` blocks, which need not be aligned, to count * block_size values. */
 void mcv_dequantize(mcv_weight_type type, const void *blocks, size_t count, float *out);
 
-/* The families behind mcv_dequantize; out: [count, block_size]. */
+/* The plain types behind mcv_dequantize; out: [count, block_size]. */
 typedef void (*mcv_dequantize_fn)(const uint8_t *blocks, size_t count, float *out);
 void mcv_dequantize_f32(const uint8_t *blocks, size_t count, float *out);
 void mcv_dequantize_f16(const uint8_t *blocks, size_t count, float *out);
 void mcv_dequantize_bf16(const uint8_t *blocks, size_t count, float *out);
-void mcv_dequantize_q4_0(const uint8_t *blocks, size_t count, float *out);
-void mcv_dequantize_q4_1(const uint8_t *blocks, size_t count, float *out);
-void mcv_dequantize_q5_0(const uint8_t *blocks, size_t count, float *out);
-void mcv_dequantize_q5_1(const uint8_t *blocks, size_t count, float *out);
-void mcv_dequantize_q8_0(const uint8_t *blocks, size_t count, float *out);
-void mcv_dequantize_q2_k(const uint8_t *blocks, size_t count, float *out);
-void mcv_dequantize_q3_k(const uint8_t *blocks, size_t count, float *out);
-void mcv_dequantize_q4_k(const uint8_t *blocks, size_t count, float *out);
-void mcv_dequantize_q5_k(const uint8_t *blocks, size_t count, float *out);
-void mcv_dequantize_q6_k(const uint8_t *blocks, size_t count, float *out);
-void mcv_dequantize_iq4_nl(const uint8_t *blocks, size_t count, float *out);
-void mcv_dequantize_iq4_xs(const uint8_t *blocks, size_t count, float *out);
 
 #endif

@@ -3,8 +3,8 @@
 #include <strings.h>
 
 #include "core/file.h"
-#include "formats/dequantize_bytes.h"
 #include "formats/json.h"
+#include "formats/load_bytes.h"
 #include "formats/weights_table.h"
 
 enum { PER_WORD = 8 };

@@ -2,8 +2,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "formats/dequantize_bytes.h"
 #include "formats/json.h"
+#include "formats/load_bytes.h"
 #include "formats/weights_table.h"
 
 enum { TABLE = 16, NESTED_TABLE = 256, MOST_BLOCK_SIZE = 1 << 16 };
