@@ -287,6 +287,7 @@ static mcv_status make_rows(mcv_kernel_work *work, mcv_arena *arena) {
         work->arguments.quantize = (mcv_quantize_rows_args){.m = s->m,
                                                             .k = s->k,
                                                             .group = s->group,
+                                                            .sum_group = s->group,
                                                             .x = x,
                                                             .ldx = s->k,
                                                             .q = q,

@@ -158,6 +158,7 @@ static void test_int4(mcv_kernels *kernels, int trial, size_t group) {
     mcv_quantize_rows_contract(&(mcv_quantize_rows_args){.m = p.m,
                                                          .k = p.k,
                                                          .group = group,
+                                                         .sum_group = group,
                                                          .x = p.x,
                                                          .ldx = p.k,
                                                          .q = q,

@@ -142,19 +142,57 @@ BOUND_TEST(gemm_int4, mcv_gemm_int4_args) {
     free(before);
 }
 
+/* The code of a weight. */
+static int code_of(const mcv_gemm_blocks_args *a, size_t n, size_t k) {
+    const uint8_t *w = a->w + (n / MCV_LANES * a->k + k / 16 * 16) * (size_t)a->bits * 2 + n % MCV_LANES * 4 + k % 4;
+    if (a->bits == 8)
+        return w[k / 4 % 4 * 64];
+    int low = w[k / 8 % 2 * 64] >> (k / 4 % 2 * 4) & 15;
+    return a->bits == 4 ? low : low | (w[2 * 64] >> (k / 4 % 4 * 2) & 3) << 4;
+}
+
+/* The roundings of the integer, of its product with d, of the minimum's with dmin; one for each block that is added
+ * from there on. */
+BOUND_TEST(gemm_blocks, mcv_gemm_blocks_args) {
+    size_t blocks = a->k / a->block, groups = a->k / a->group;
+    float *before = a->accumulate ? copy_rows(a->y, a->m, a->n, a->ldy) : NULL;
+    mcv_gemm_blocks_contract(a);
+    for (size_t m = 0; m < a->m; m++)
+        for (size_t n = 0; n < a->n; n++) {
+            double total = 0, size = 0;
+            for (size_t b = 0; b < blocks; b++) {
+                size_t panel = n / MCV_LANES, at = (panel * blocks + b) * MCV_LANES + n % MCV_LANES;
+                double dot = 0, low = 0;
+                for (size_t k = b * a->block; k < (b + 1) * a->block; k++) {
+                    size_t group = (panel * groups + k / a->group) * MCV_LANES + n % MCV_LANES;
+                    double x = a->q[m * a->ldq + k] * (double)a->scale[m * blocks + b];
+                    dot += (code_of(a, n, k) - a->zero) * (a->w_group_scale ? a->w_group_scale[group] : 1) * x;
+                    low += (a->w_group_min ? a->w_group_min[group] : 1) * x;
+                }
+                dot *= mcv_f32_from_f16(a->w_scale[at]);
+                low *= a->w_min ? mcv_f32_from_f16(a->w_min[at]) : 0;
+                total += dot - low;
+                size += fabs(dot) + fabs(low);
+            }
+            within_output(a->y[m * a->ldy + n], total, gamma_of((double)blocks + 2) * size + 0x1p-140, a->bias, n,
+                          before ? &before[m * a->ldy + n] : NULL);
+        }
+    free(before);
+}
+
 /* Half a step, and what the roundings of the scale and of its inverse make of 127 steps. */
 BOUND_TEST(quantize_rows, mcv_quantize_rows_args) {
     size_t groups = a->group ? (a->k + a->group - 1) / a->group : 0;
+    size_t sums = a->sum_group ? (a->k + a->sum_group - 1) / a->sum_group : 0;
     mcv_quantize_rows_contract(a);
     for (size_t m = 0; m < a->m; m++) {
         int64_t sum = 0;
         for (size_t k = 0; k < a->k; k++) {
-            size_t at = m * groups + k / a->group;
-            double scale = a->scale[at];
-            sum = k % a->group ? sum + a->q[m * a->ldq + k] : a->q[m * a->ldq + k];
+            double scale = a->scale[m * groups + k / a->group];
+            sum = k % a->sum_group ? sum + a->q[m * a->ldq + k] : a->q[m * a->ldq + k];
             within(a->q[m * a->ldq + k] * scale, a->x[m * a->ldx + k], scale * (0.5 + 127 * gamma_of(4)), "q * scale");
-            if (k + 1 == a->k || (k + 1) % a->group == 0)
-                cr_assert_eq(a->sum[at], sum);
+            if (k + 1 == a->k || (k + 1) % a->sum_group == 0)
+                cr_assert_eq(a->sum[m * sums + k / a->sum_group], sum);
         }
     }
 }

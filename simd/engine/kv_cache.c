@@ -105,8 +105,16 @@ static void put(mcv_kv_type type, void *block, size_t i, float value) {
 
 static void quantize(const float *x, size_t count, int8_t *q, float *scale) {
     int32_t sum;
-    mcv_quantize_rows_contract(&(mcv_quantize_rows_args){
-        .m = 1, .k = count, .group = count, .x = x, .ldx = count, .q = q, .ldq = count, .scale = scale, .sum = &sum});
+    mcv_quantize_rows_contract(&(mcv_quantize_rows_args){.m = 1,
+                                                         .k = count,
+                                                         .group = count,
+                                                         .sum_group = count,
+                                                         .x = x,
+                                                         .ldx = count,
+                                                         .q = q,
+                                                         .ldq = count,
+                                                         .scale = scale,
+                                                         .sum = &sum});
 }
 
 static void store_head_int8(const mcv_kv_cache *cache, unsigned char *block, size_t at, size_t key, const float *k,

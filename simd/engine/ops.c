@@ -23,6 +23,7 @@ static void quantize_range(void *context, size_t begin, size_t end, int worker) 
     work->ops->kernels.quantize_rows(&(mcv_quantize_rows_args){.m = end - begin,
                                                                .k = x->columns,
                                                                .group = x->group,
+                                                               .sum_group = x->group,
                                                                .x = x->x + begin * x->columns,
                                                                .ldx = x->columns,
                                                                .q = x->q + begin * x->ldq,

@@ -66,6 +66,7 @@ static void pack_int8(void *context, size_t begin, size_t end, int worker) {
         mcv_quantize_rows_contract(&(mcv_quantize_rows_args){.m = MCV_LANES,
                                                              .k = work->k,
                                                              .group = work->k,
+                                                             .sum_group = work->k,
                                                              .x = widen_panel(work, panel, worker),
                                                              .ldx = work->k,
                                                              .q = q,

@@ -57,19 +57,20 @@ typedef struct mcv_gemm_args {
     void *scratch; /* MCV_SCRATCH_BYTES */
 } mcv_gemm_args;
 
-/* Rows of int8 with scales, by groups of `group` k (the last may be short).
+/* Rows of int8 with scales, by groups of `group` k, and sums, by groups of `sum_group` (the last may be short).
+ * `group` is a multiple of `sum_group`; both are positive, or 0 where k is.
  * Contract, per row and group: largest = max |x|. Where it is finite and not 0: scale = largest / 127, q = x * (127 /
  * largest) rounded to nearest, ties to even, and to +-127 if beyond. Where it is 0: scale 0, q 0. Where an x is NaN or
  * infinite, or 127 / largest is (largest is below 127 / FLT_MAX): scale NaN in the former case, 0 in the latter, q 0.
  * sum = the sum of q. */
 typedef struct mcv_quantize_rows_args {
-    size_t m, k, group;
+    size_t m, k, group, sum_group;
     const float *x; /* [m], rows ldx apart */
     size_t ldx;
     int8_t *q; /* [m], rows ldq apart; written up to ldq, with zeros behind k */
     size_t ldq;
     float *scale; /* [m][ceil(k / group)] */
-    int32_t *sum; /* [m][ceil(k / group)] */
+    int32_t *sum; /* [m][ceil(k / sum_group)] */
 } mcv_quantize_rows_args;
 
 /* y[m][n] = scale[m] * w_scale[n] * (q[m] . w[n]) ...
@@ -79,7 +80,7 @@ typedef struct mcv_quantize_rows_args {
  * (float)dot * (scale[m] * w_scale[n]); then bias and accumulate as in mcv_gemm_args. */
 typedef struct mcv_gemm_int8_args {
     size_t m, n, k;
-    const int8_t *q; /* [m], rows ldq apart; quantize_rows with group = k, padded to a multiple of MCV_K_PADDING */
+    const int8_t *q; /* [m], rows ldq apart; quantize_rows with group = sum_group = k, padded to MCV_K_PADDING */
     size_t ldq;
     const float *scale; /* [m] */
     const int32_t *sum; /* [m] */
@@ -99,7 +100,7 @@ typedef struct mcv_gemm_int8_args {
  * quadruple, byte j has k + j in its low nibble and k + 4 + j in its high one. A weight is nibble - zero.
  *     w_scale: F16 bits [ceil(n / 16)][groups][16]
  *     w_zero:  uint8_t  [ceil(n / 16)][groups][16], 0 to 15; NULL: all are 8
- * q, scale and sum are quantize_rows' with the same group, q padded to whole groups.
+ * q, scale and sum are quantize_rows' with the same group and sum_group, q padded to whole groups.
  * Contract of an output: total = 0; for each group ascending: dot = sum of nibble * q - zero * sum, exact in int32;
  * total = fmaf((float)dot, w_scale * scale, total). Then bias and accumulate as in mcv_gemm_args. */
 typedef struct mcv_gemm_int4_args {
@@ -117,6 +118,44 @@ typedef struct mcv_gemm_int4_args {
     bool accumulate;
     void *scratch;
 } mcv_gemm_int4_args;
+
+/* The same with weights in blocks of two levels, which is what the types of GGUF come to: a weight of block b and group
+ * g is d[b] * sc[g] * (code - zero) - dmin[b] * mn[g].
+ *
+ * group is 16 or 32; block is 256, or block is group and there are no sc and mn (both are 1). k is a multiple of block.
+ * Packed codes have the same order of outputs and k as above, uint8_t [ceil(n / 16)][k / 16], then for each 16 k:
+ *     bits 4: [2][16][4]: of the first eight k and of the last, byte j has k + j in its low nibble, k + 4 + j in its
+ *             high one
+ *     bits 6: [3][16][4]: the lower four bits of the codes as above; then byte j has the upper two bits of k + j,
+ *             k + 4 + j, k + 8 + j, k + 12 + j, from its lowest bits upwards
+ *     bits 8: [4][16][4]: byte j has k + j, of each four k
+ * Codes are unsigned; zero is in [0, 128]. Missing outputs hold anything that can be read. q and scale are
+ * quantize_rows' with group = block, q at least k long; sum has sum_group = 16 where block is 256, which serves groups
+ * of 16 and 32, else sum_group = block.
+ *
+ * Contract of an output: total = 0; for each block ascending: dot = the sum over its groups of sc * sum of (code -
+ * zero)
+ * * q, and low = minus the sum over its groups of mn * sum of q, both exact in int32; inner = (float)dot * d, or
+ * fmaf((float)dot, d, (float)low * dmin) where there are minima; total = fmaf(inner, scale, total). Then bias and
+ * accumulate as in mcv_gemm_args. Error: gamma(blocks + 2) * sum over blocks of scale * (|dot d| + |low dmin|). */
+typedef struct mcv_gemm_blocks_args {
+    size_t m, n, k, block, group;
+    int bits, zero;
+    const int8_t *q;
+    size_t ldq;
+    const float *scale; /* [m][k / block] */
+    const int32_t *sum; /* [m][k / sum_group] */
+    const uint8_t *w;
+    const uint16_t *w_scale;     /* d: F16 bits [ceil(n / 16)][k / block][16] */
+    const int8_t *w_group_scale; /* sc: [ceil(n / 16)][k / group][16]; NULL where block is group */
+    const uint16_t *w_min;       /* dmin: F16 bits [ceil(n / 16)][k / block][16]; NULL: no minima */
+    const uint8_t *w_group_min;  /* mn: [ceil(n / 16)][k / group][16]; NULL where block is group or there is no w_min */
+    const float *bias;
+    float *y;
+    size_t ldy;
+    bool accumulate;
+    void *scratch;
+} mcv_gemm_blocks_args;
 
 /* ---- Attention ---------------------------------------------------------------------------------------------- */
 

@@ -96,20 +96,21 @@ typedef struct Quantized {
     const int32_t *sum;
 } Quantized;
 
-/* Rows in [-127, 127], at times all at the ends of it, zeros behind k; sums and scales as quantize_rows gives them. */
-static Quantized make_quantized(Trial *trial, size_t m, size_t k, size_t group, size_t padded) {
+/* Rows in [-127, 127], at times all at the ends of it, zeros behind k; sums and scales as quantize_rows gives them, for
+ * all k if a group is 0. */
+static Quantized make_quantized(Trial *trial, size_t m, size_t k, size_t group, size_t sum_group, size_t padded) {
     Shape shape = rows_of(trial, m, padded);
-    size_t groups = group ? round_up(k, group) / group : 1;
+    size_t groups = group ? round_up(k, group) / group : 1, sums = sum_group ? round_up(k, sum_group) / sum_group : 1;
     bool extreme = trial_chance(trial, 4);
     Quantized quantized = {.q = trial_buffer(trial, "q", ELEMENT_I8, shape), .ldq = shape.stride};
-    int32_t *sum = trial_buffer(trial, "sum", ELEMENT_I32, (Shape){m, groups, groups, 0});
+    int32_t *sum = trial_buffer(trial, "sum", ELEMENT_I32, (Shape){m, sums, sums, 0});
     for (size_t row = 0; row < m; row++) {
-        memset(sum + row * groups, 0, groups * sizeof *sum);
+        memset(sum + row * sums, 0, sums * sizeof *sum);
         for (size_t i = 0; i < padded; i++) {
             int value = extreme ? (trial_chance(trial, 2) ? 127 : -127) : (int)trial_below(trial, 255) - 127;
             quantized.q[row * shape.stride + i] = (int8_t)(i < k ? value : 0);
             if (i < k)
-                sum[row * groups + (group ? i / group : 0)] += value;
+                sum[row * sums + (sum_group ? i / sum_group : 0)] += value;
         }
     }
     quantized.sum = sum;
@@ -121,7 +122,7 @@ void generate_gemm_int8(Trial *trial, void (*kernel)(const mcv_gemm_int8_args *)
     mcv_gemm_int8_args a = {0};
     draw_sizes(trial, &a.m, &a.n, &a.k);
     size_t padded = round_up(a.k, MCV_K_PADDING), panels = round_up(a.n, MCV_LANES) / MCV_LANES;
-    Quantized x = make_quantized(trial, a.m, a.k, 0, padded);
+    Quantized x = make_quantized(trial, a.m, a.k, 0, 0, padded);
     Values values = trial_values(trial);
     bool extreme = trial_chance(trial, 4);
     size_t count = panels * padded * MCV_LANES;
@@ -155,7 +156,7 @@ void generate_gemm_int4(Trial *trial, void (*kernel)(const mcv_gemm_int4_args *)
     draw_sizes(trial, &a.m, &a.n, &a.k);
     size_t groups = round_up(a.k, a.group) / a.group, panels = round_up(a.n, MCV_LANES) / MCV_LANES;
     size_t bytes = panels * groups * a.group / 2 * MCV_LANES, scales = panels * groups * MCV_LANES;
-    Quantized x = make_quantized(trial, a.m, a.k, a.group, groups * a.group);
+    Quantized x = make_quantized(trial, a.m, a.k, a.group, a.group, groups * a.group);
     uint8_t *w = trial_filled(trial, "w", ELEMENT_U8, (Shape){1, bytes, bytes, 64}, VALUES_BITS);
     if (trial_chance(trial, 4))
         memset(w, trial_chance(trial, 2) ? 0xff : 0, bytes);
@@ -179,18 +180,60 @@ void generate_gemm_int4(Trial *trial, void (*kernel)(const mcv_gemm_int4_args *)
     kernel(&a);
 }
 
+/* Random bytes, at times all the same. */
+static void *random_codes(Trial *trial, const char *name, Element element, size_t count, size_t alignment) {
+    void *codes = trial_filled(trial, name, element, (Shape){1, count, count, alignment}, VALUES_BITS);
+    static const int SAME[] = {0, 127, 128, 255};
+    if (trial_chance(trial, 4))
+        memset(codes, SAME[trial_below(trial, 4)], count);
+    return codes;
+}
+
+void generate_gemm_blocks(Trial *trial, void (*kernel)(const mcv_gemm_blocks_args *)) {
+    mcv_gemm_blocks_args a = {.group = trial_chance(trial, 2) ? 16 : 32, .bits = 4 + 2 * (int)trial_below(trial, 3)};
+    bool levels = trial_chance(trial, 2), minima = trial_chance(trial, 2);
+    draw_sizes(trial, &a.m, &a.n, &a.k);
+    a.block = levels ? 256 : a.group;
+    a.k = levels && a.k < a.block && !trial_chance(trial, 4) ? a.block : a.k - a.k % a.block;
+    a.zero = trial_chance(trial, 2) ? 128 : (int)trial_below(trial, 129);
+    size_t panels = round_up(a.n, MCV_LANES) / MCV_LANES, blocks = panels * (a.k / a.block) * MCV_LANES;
+    size_t groups = panels * (a.k / a.group) * MCV_LANES;
+    Quantized x = make_quantized(trial, a.m, a.k, a.block, levels ? 16 : a.block, a.k);
+    a.q = x.q;
+    a.ldq = x.ldq;
+    a.scale = x.scale;
+    a.sum = x.sum;
+    a.w = random_codes(trial, "w", ELEMENT_U8, panels * MCV_LANES * a.k / 8 * (size_t)a.bits, 64);
+    a.w_scale = trial_filled(trial, "w_scale", ELEMENT_F16, (Shape){1, blocks, blocks, 0}, trial_values(trial));
+    if (levels)
+        a.w_group_scale = random_codes(trial, "w_group_scale", ELEMENT_I8, groups, 0);
+    if (minima)
+        a.w_min = trial_filled(trial, "w_min", ELEMENT_F16, (Shape){1, blocks, blocks, 0}, trial_values(trial));
+    if (levels && minima)
+        a.w_group_min = random_codes(trial, "w_group_min", ELEMENT_U8, groups, 0);
+    SET_OUTPUT(trial, a);
+    trial_describe(trial, "m %zu, n %zu, k %zu, blocks of %zu, groups of %zu%s, %d bits, zero %d, ldq %zu, ldy %zu%s%s",
+                   a.m, a.n, a.k, a.block, a.group, a.w_min ? " with minima" : "", a.bits, a.zero, a.ldq, a.ldy,
+                   a.bias ? ", bias" : "", a.accumulate ? ", accumulate" : "");
+    trial_output(trial, a.y);
+    kernel(&a);
+}
+
 void generate_quantize_rows(Trial *trial, void (*kernel)(const mcv_quantize_rows_args *)) {
     mcv_quantize_rows_args a = {.m = trial_below(trial, 6), .k = trial_size(trial, 700)};
-    a.group = trial_chance(trial, 3) ? a.k : (size_t)32 << trial_below(trial, 3);
+    a.group = trial_chance(trial, 3) ? a.k : (size_t)32 << trial_below(trial, 4);
+    a.sum_group = a.group != a.k && trial_chance(trial, 2) ? a.group >> trial_between(trial, 1, 2) : a.group;
     Shape shape = rows_of(trial, a.m, a.k);
     size_t groups = a.group ? round_up(a.k, a.group) / a.group : 0;
+    size_t sums = a.group ? round_up(a.k, a.sum_group) / a.sum_group : 0;
     a.x = trial_filled(trial, "x", ELEMENT_F32, shape, trial_values(trial));
     a.ldx = shape.stride;
     a.ldq = round_up(a.k, MCV_K_PADDING) + (trial_chance(trial, 2) ? trial_below(trial, 70) : 0);
     a.q = trial_buffer(trial, "q", ELEMENT_I8, (Shape){a.m, a.ldq, a.ldq, 0});
     a.scale = trial_buffer(trial, "scale", ELEMENT_F32, (Shape){a.m, groups, groups, 0});
-    a.sum = trial_buffer(trial, "sum", ELEMENT_I32, (Shape){a.m, groups, groups, 0});
-    trial_describe(trial, "m %zu, k %zu, group %zu, ldx %zu, ldq %zu", a.m, a.k, a.group, a.ldx, a.ldq);
+    a.sum = trial_buffer(trial, "sum", ELEMENT_I32, (Shape){a.m, sums, sums, 0});
+    trial_describe(trial, "m %zu, k %zu, group %zu, sum_group %zu, ldx %zu, ldq %zu", a.m, a.k, a.group, a.sum_group,
+                   a.ldx, a.ldq);
     trial_output(trial, a.q);
     trial_output(trial, a.scale);
     trial_output(trial, a.sum);
