@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/model_options.h"
+#include "cli/outputs.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "formats/gguf_names.h"
@@ -171,6 +172,8 @@ static mcv_status calibrate(calibration *self, const mcv_arguments *arguments, m
     MCV_TRY(mcv_option_required(arguments, "task", &task));
     MCV_TRY(mcv_option_required(arguments, "output", &output));
     MCV_TRY(mcv_model_options_require(arguments, &files));
+    MCV_TRY(mcv_output_check(output, task, "--task"));
+    MCV_TRY(mcv_output_check_model(output, &files));
     MCV_TRY(MiniCPMV_from_files(&self->model, &files, pool));
     self->model->linear_input = add_input;
     self->model->linear_input_context = self;

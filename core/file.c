@@ -83,6 +83,35 @@ bool mcv_path_is_folder(const char *path) {
     return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
 }
 
+static bool is_same_entry(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static bool stat_folder_of(const char *path, struct stat *about) {
+    char *folder;
+    if (mcv_path_folder(&folder, path) != MCV_OK)
+        return false;
+    bool found = stat(folder, about) == 0;
+    free(folder);
+    return found;
+}
+
+static const char *name_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+bool mcv_file_is_same(const char *a, const char *b) {
+    struct stat about_a, about_b;
+    if (strcmp(a, "-") == 0 || strcmp(b, "-") == 0)
+        return strcmp(a, b) == 0;
+    bool found_a = stat(a, &about_a) == 0, found_b = stat(b, &about_b) == 0;
+    if (found_a || found_b)
+        return found_a && found_b && S_ISREG(about_a.st_mode) && is_same_entry(&about_a, &about_b);
+    return stat_folder_of(a, &about_a) && stat_folder_of(b, &about_b) && is_same_entry(&about_a, &about_b) &&
+           strcmp(name_of(a), name_of(b)) == 0;
+}
+
 mcv_status mcv_path_join(char **out, const char *folder, const char *name) {
     if (name[0] == '/' || folder[0] == 0)
         return mcv_strdup(out, name);

@@ -27,6 +27,10 @@ const char *mcv_file_name(const char *path);
 bool mcv_file_exists(const char *path);
 bool mcv_path_is_folder(const char *path);
 
+/* Whether two paths stand for one regular file (by device and number, so behind links, too), or would once it is
+ * written: neither is there yet and both name the same place. "-" is the same as itself; devices are not files. */
+bool mcv_file_is_same(const char *a, const char *b);
+
 /* *out = "folder/name", or `name` alone where it is absolute. To be released with free(). */
 mcv_status mcv_path_join(char **out, const char *folder, const char *name);
 

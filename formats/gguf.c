@@ -212,6 +212,10 @@ size_t mcv_gguf_parts(const mcv_gguf *file) {
     return file->part_count;
 }
 
+const char *mcv_gguf_part_path(const mcv_gguf *file, size_t part) {
+    return file->parts[part].path;
+}
+
 /* ---- Tensors ------------------------------------------------------------------------------------------------- */
 
 size_t mcv_gguf_tensor_count(const mcv_gguf *file) {

@@ -27,6 +27,8 @@ const char *mcv_gguf_path(const mcv_gguf *file);
 int mcv_gguf_version(const mcv_gguf *file);
 /* How many files it lies in. */
 size_t mcv_gguf_parts(const mcv_gguf *file);
+/* The path of one of them. */
+const char *mcv_gguf_part_path(const mcv_gguf *file, size_t part);
 
 /* ---- Metadata ------------------------------------------------------------------------------------------------ */
 

@@ -12,7 +12,7 @@ damaged() {
     echo "$work/$1"
 }
 
-plan 38
+plan 47
 expect "quantize to F32" 0 'f32.gguf: 32.000 bits a weight' "${quantize[@]}" --type f32 -o "$work/f32.gguf"
 expect "the vision side" 0 'vision.gguf: 32.000 bits a weight' "${quantize[@]}" --vision-type F32 --vision-output "$work/vision.gguf"
 expect "a case through the pair" 0 '^all equal' "$PROGRAM" verify golden/cases/unicode "${pair[@]}"
@@ -58,6 +58,20 @@ expect_error "a language model for a vision side" 4 'general.architecture: expec
     --mmproj "$work/f32.gguf" -p x
 expect_error "no such type" 2 'no such type' "${quantize[@]}" --type Q9_9 -o "$work/q.gguf"
 expect_error "nothing to write" 2 'needed' "${quantize[@]}"
+cp "$work/f32.gguf" "$work/before.gguf"
+ln -s f32.gguf "$work/link.gguf"
+ln "$work/vision.gguf" "$work/hard.gguf"
+cp -r "$model" "$work/folder"
+own=("$PROGRAM" quantize -m "$work/f32.gguf" --mmproj "$work/vision.gguf" --type Q8_0)
+expect_error "both outputs one file" 2 'would take the place of .*, --output' "${quantize[@]}" --type Q8_0 -o "$work/x.gguf" --vision-output "$work/../${work##*/}/x.gguf"
+expect_error "over its own input" 2 'a file of the model' "${own[@]}" -o "$work/f32.gguf"
+expect_error "through a link" 2 'a file of the model' "${own[@]}" -o "$work/link.gguf"
+expect_error "over the vision side" 2 '--mmproj' "${own[@]}" -o "$work/hard.gguf"
+expect_error "over a file of a folder" 2 'a file of the model' "$PROGRAM" quantize -m "$work/folder" --type Q8_0 -o "$work/folder/model.safetensors"
+expect "beside a folder's files" 0 . "$PROGRAM" quantize -m "$work/folder" --type Q8_0 -o "$work/folder/q.gguf"
+expect "and again" 0 . "$PROGRAM" quantize -m "$work/folder" --type Q8_0 -o "$work/folder/q.gguf"
+expect_error "a dump over the model" 2 'a file of the model' "$PROGRAM" dump -m "$work/folder" -p x -o "$work/folder/model.safetensors"
+result "nothing was written" "$(cmp "$work/f32.gguf" "$work/before.gguf"; ls "$work" | grep '^x.gguf')"
 head -n 3 golden/demo/heldout.jsonl >"$work/task.jsonl"
 ln -s "$PWD/golden/demo/heldout" "$work/heldout"
 expect "a calibration run" 0 'imatrix.gguf: 29 matrices, 3 items' "$PROGRAM" imatrix -m golden/demo --task "$work/task.jsonl" -o "$work/imatrix.gguf"
