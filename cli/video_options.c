@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/log.h"
+
 enum { MOST_FRAMES = 1 << 20 };
 
 static const double MOST_FPS = 1e6, MOST_SECONDS = 1e9;
@@ -12,6 +14,13 @@ static mcv_status read_timing(const mcv_arguments *arguments, mcv_clip_options *
     if (timing && !options->card_timing && strcmp(timing, "file") != 0)
         return MCV_FAIL(MCV_USAGE, "--timing %s: expected file or card", timing);
     return MCV_OK;
+}
+
+/* As in the card, which takes the smaller of the two. */
+static void remark_on_packing(const mcv_clip_options *options) {
+    if (options->force_packing > options->max_packing)
+        mcv_log_remark("--force-packing %d: %d frames a group, as --packing allows no more, as in the model card",
+                       options->force_packing, options->max_packing);
 }
 
 mcv_status mcv_video_options_read(const mcv_arguments *arguments, mcv_clip_options *options) {
@@ -27,6 +36,7 @@ mcv_status mcv_video_options_read(const mcv_arguments *arguments, mcv_clip_optio
     MCV_TRY(mcv_option_double(arguments, "frame-rate", 1e-6, MOST_FPS, &options->frame_rate));
     options->timestamps = mcv_option_value(arguments, "timestamps");
     options->threads = arguments->threads;
+    remark_on_packing(options);
     return read_timing(arguments, options);
 }
 

@@ -186,6 +186,24 @@ Test(video, webp_pictures_and_times) {
     mcv_video_close(video);
 }
 
+/* Durations of 0, 11 and 10 ms: what is too short to be seen is shown for 100 ms. */
+Test(video, webp_durations_that_nobody_can_see) {
+    static const size_t DURATIONS_AT[] = {64, 118, 172}; /* 24 bits, low first, of each ANMF chunk */
+    static const uint8_t DURATIONS[] = {0, 11, 10};
+    uint8_t data[sizeof WEBP];
+    memcpy(data, WEBP, sizeof WEBP);
+    for (int i = 0; i < 3; i++)
+        data[DURATIONS_AT[i]] = DURATIONS[i];
+    mcv_video *video = open_video(temporary_file("brief.webp", data, sizeof data), NULL);
+    const mcv_video_info *info = mcv_video_get_info(video);
+    cr_expect_float_eq(info->times[1], 0.1, 1e-12);
+    cr_expect_float_eq(info->times[2], 0.111, 1e-12);
+    cr_expect_float_eq(info->fps, 3 / 0.211, 1e-12);
+    for (int i = 0; i < 3; i++)
+        expect_webp_picture(video, i);
+    mcv_video_close(video);
+}
+
 /* Whatever is wrong with it, it is refused or gives pictures. */
 Test(video, webp_damaged) {
     uint8_t data[sizeof WEBP];

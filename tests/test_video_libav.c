@@ -135,6 +135,18 @@ Test(video_libav, animated_images) {
     expect_ffmpegs_pictures("a.png");
 }
 
+/* Delays of 10 ms stand for 100 ms in GIF, as in browsers. */
+Test(video_libav, gif_delays_that_nobody_can_see) {
+    need_ffmpeg();
+    cr_assert(make("a.gif", "size=32x32:rate=100:duration=0.05", "-c:v gif"));
+    mcv_video *video = open_video("a.gif");
+    const mcv_video_info *info = mcv_video_get_info(video);
+    cr_expect_eq(info->frame_count, 5);
+    cr_expect_float_eq(info->times[4], 0.4, 1e-9);
+    cr_expect_float_eq(info->fps, 10, 1e-9);
+    mcv_video_close(video);
+}
+
 Test(video_libav, odd_sizes) {
     need_ffmpeg();
     cr_assert(run("$ff -f lavfi -i testsrc2=size=200x150:rate=10:duration=1 -vf crop=97:71:1:1:exact=1 "
@@ -182,8 +194,7 @@ Test(video_libav, size_changes_midway) {
     expect_ffmpegs_pictures("c.ts");
 }
 
-/* ---- Times
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Times ------------------------------------------------------------------------------------------------------- */
 
 Test(video_libav, variable_rate_takes_the_presentation_times) {
     need_ffmpeg();
@@ -236,8 +247,7 @@ Test(video_libav, times_jump_back) {
     mcv_video_close(video);
 }
 
-/* ---- Bad input
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Bad input --------------------------------------------------------------------------------------------------- */
 
 static void expect_refused(const char *name, mcv_status expected, const char *words) {
     mcv_video *video;

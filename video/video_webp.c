@@ -20,7 +20,13 @@ static void close_webp(mcv_video *video) {
     free(reader);
 }
 
-/* Times are given in milliseconds, as durations. */
+/* Seconds that a picture is shown. Of an animation's pictures, durations up to 10 ms stand for 100 ms, as browsers have
+ * it, and libavformat for GIF: many a file gives 0, which nobody could see. */
+static double shown_for(const WebPIterator *picture, uint32_t num_pictures) {
+    enum { NOT_MEANT = 10, MEANT = 100 }; /* milliseconds */
+    return (num_pictures > 1 && picture->duration <= NOT_MEANT ? MEANT : picture->duration) / 1000.0;
+}
+
 static mcv_status set_times(mcv_video *video, const WebPDemuxer *demuxer) {
     uint32_t count = WebPDemuxGetI(demuxer, WEBP_FF_FRAME_COUNT);
     double time = 0;
@@ -32,7 +38,7 @@ static mcv_status set_times(mcv_video *video, const WebPDemuxer *demuxer) {
         if (!WebPDemuxGetFrame(demuxer, (int)i + 1, &picture))
             return MCV_FAIL(MCV_BAD_INPUT, "%s: picture %u of %u is missing", video->path, i, count);
         video->times[i] = time;
-        video->last_duration = picture.duration / 1000.0;
+        video->last_duration = shown_for(&picture, count);
         time += video->last_duration;
         WebPDemuxReleaseIterator(&picture);
     }
