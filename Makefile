@@ -122,9 +122,9 @@ $(BUILD)/tests/%: $(OBJ)/tests/%.o $(if $(SYSROOT),$(OBJ)/tests/emulated_execve.
 	@mkdir -p $(@D)
 	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $(LINKED) -lcriterion $(LDLIBS)
 
-$(BUILD)/bench/%: $(OBJ)/bench/%.o $(LIBRARY)
+$(BUILD)/bench/%: $(OBJ)/bench/%.o $(CLI_LIBRARY) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call shown,LINK)$(CC) $(LDFLAGS) -o $@ $(LINKED) $(LDLIBS)
 
 .SECONDARY:
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

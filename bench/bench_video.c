@@ -1,10 +1,8 @@
 /* Videos, stage by stage: pictures decoded a second, and seconds and peak memory from a file to the slices of 180
- * groups of 3 frames at the published model's shapes; with a model, of a prompt with 3 frames a second, one a group.
+ * groups of 3 frames at the published model's shapes; with a model, of a prompt with the frames that the options
+ * choose.
  *
- * usage: bench_video [-m MODEL [-r] [-e SECONDS]] [FILE]
- *   -m MODEL     one that `minicpmv synth` wrote will do
- *   -r           the reference instead of the fast engine
- *   -e SECONDS   the model sees the video up to here
+ * usage: bench_video [-m MODEL [options]] [FILE]      (--help lists them)
  *   without FILE a minute of 1920 x 1080 H.264 is made with the program ffmpeg */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/engine_options.h"
+#include "cli/model_options.h"
+#include "cli/prompt_options.h"
+#include "cli/video_options.h"
 #include "core/clock.h"
+#include "core/log.h"
 #include "ref/image_processing_minicpmv.h"
-#include "video/clip.h"
 
 /* What a stage costs: seconds on the clock and of all processors together, and the most memory beside views of files
  * (which a model's weights are). */
@@ -154,8 +156,8 @@ static mcv_status watch_output(void *context, const char *name, const mcv_tensor
     return MCV_OK;
 }
 
-static mcv_status run_prompt(mcv_model *model, const mcv_video_frames *frames, stage_watch *watch) {
-    mcv_prompt_options options = mcv_prompt_options_default();
+static mcv_status run_prompt(mcv_model *model, const mcv_prompt_options *options, const mcv_video_frames *frames,
+                             stage_watch *watch) {
     mcv_temporal_ids temporal_ids = {frames->num_groups, frames->groups};
     mcv_part *parts;
     float *logits;
@@ -167,44 +169,50 @@ static mcv_status run_prompt(mcv_model *model, const mcv_video_frames *frames, s
     mcv_message message = {"user", parts, frames->num_frames + 1};
     mcv_conversation conversation = {&message, 1, &temporal_ids};
     mcv_observer observer = {.tap = watch_output, .context = watch, .tap_in_parts = 1};
-    options.max_slice_nums = 1;
-    options.use_image_id = 0;
     watch->last = now();
-    mcv_status status = mcv_logits(model, &conversation, 1, &options, &observer, &logits, &vocab_size);
+    mcv_status status = mcv_logits(model, &conversation, 1, options, &observer, &logits, &vocab_size);
     mcv_free(logits);
     free(parts);
     return status;
 }
 
-static mcv_status run_model(mcv_model *model, const char *path, double end) {
-    mcv_clip_options options = mcv_clip_options_default();
+/* As `chat` shows a video. */
+static mcv_status run_model(mcv_model *model, const mcv_arguments *arguments, const char *path) {
     stage_watch watch = {.stages = {{.prefix = "vpm", .what = "vision encoder"},
                                     {.prefix = "resampler", .what = "resampler"},
                                     {.prefix = "llm", .what = "language model, the whole prompt"},
                                     {.prefix = "", .what = "text of the prompt, pixel values"}}};
+    mcv_clip_options clip;
+    mcv_prompt_options prompt;
     mcv_video_frames frames;
+    MCV_TRY(mcv_video_options_read(arguments, &clip));
+    MCV_TRY(mcv_prompt_options_read(arguments, &prompt));
+    prompt.use_image_id = 0;
+    prompt.max_slice_nums = prompt.max_slice_nums ? prompt.max_slice_nums : 1;
     cost start = now(), loading = {0};
-    options.end = end;
-    MCV_TRY(mcv_video_load(model, path, &options, 1, &frames));
+    MCV_TRY(mcv_video_load(model, path, &clip, prompt.max_slice_nums, &frames));
     add_since(start, &loading);
     printf("%d frames in %d groups for the model\n", frames.num_frames, frames.num_groups);
     report("decoded, resized", frames.num_frames, loading);
-    mcv_status status = run_prompt(model, &frames, &watch);
+    mcv_status status = run_prompt(model, &prompt, &frames, &watch);
     for (int i = 0; status == MCV_OK && i < NUM_STAGES; i++)
         report(watch.stages[i].what, frames.num_frames, watch.stages[i].spent);
     mcv_video_frames_free(&frames);
     return status;
 }
 
-static mcv_status bench_model(const char *folder, mcv_engine_kind engine, const char *path, double end) {
+static mcv_status bench_model(const mcv_arguments *arguments, const char *path) {
+    ModelFiles files = mcv_model_options_read(arguments);
+    mcv_model_options options;
     mcv_model *model;
-    mcv_model_options options = mcv_model_options_default();
-    options.engine = engine;
+    MCV_TRY(mcv_engine_options_read(arguments, MCV_ENGINE_FAST, &options));
+    options.mmproj = files.mmproj;
+    options.preprocessor_config = files.preprocessor_config;
     cost start = now(), opening = {0};
-    MCV_TRY(mcv_model_open(folder, &options, &model));
+    MCV_TRY(mcv_model_open(files.model, &options, &model));
     add_since(start, &opening);
     report("model opened", 1, opening);
-    mcv_status status = run_model(model, path, end);
+    mcv_status status = run_model(model, arguments, path);
     mcv_model_close(model);
     return status;
 }
@@ -219,34 +227,50 @@ static mcv_status make_clip(char *path, size_t size) {
     return system(command) == 0 ? MCV_OK : MCV_FAIL(MCV_UNSUPPORTED, "the program ffmpeg cannot make a clip");
 }
 
-static mcv_status bench(const char *path, const char *model, mcv_engine_kind engine, double end) {
+static mcv_status bench(const mcv_arguments *arguments, const char *path) {
     MCV_TRY(bench_all_pictures(path));
     MCV_TRY(bench_clip(path));
-    return model ? bench_model(model, engine, path, end) : MCV_OK;
+    return mcv_option_value(arguments, "model") ? bench_model(arguments, path) : MCV_OK;
 }
 
-int main(int argc, char **argv) {
+static mcv_status run(const mcv_arguments *arguments) {
     char made[64] = "";
-    const char *model = NULL, *path = made;
-    mcv_engine_kind engine = MCV_ENGINE_FAST;
-    double end = 0;
-    for (int option; (option = getopt(argc, argv, "m:re:")) != -1;) {
-        if (option == 'm')
-            model = optarg;
-        else if (option == 'r')
-            engine = MCV_ENGINE_REFERENCE;
-        else if (option == 'e')
-            end = strtod(optarg, NULL);
-        else
-            return mcv_exit_code(MCV_USAGE);
-    }
-    if (optind < argc)
-        path = argv[optind];
-    mcv_status status = path == made ? make_clip(made, sizeof made) : MCV_OK;
-    if (status == MCV_OK)
-        status = bench(path, model, engine, end);
-    if (made[0])
-        unlink(made);
+    if (arguments->json)
+        return MCV_FAIL(MCV_USAGE, "--json: the results are lines of text");
+    if (arguments->num_operands > 0)
+        return bench(arguments, arguments->operands[0]);
+    MCV_TRY(make_clip(made, sizeof made));
+    mcv_status status = bench(arguments, made);
+    unlink(made);
+    return status;
+}
+
+/* clang-format off */
+static const mcv_option OPTIONS[] = {
+    MCV_MODEL_OPTION,
+    MCV_MODEL_FILE_OPTIONS,
+    MCV_VIDEO_OPTIONS,
+    {0, "max-slice-nums", "N", "slices that a frame is cut into at most (default 1)"},
+    {0, "max-inp-length", "N", "prompt tokens kept (default 16384); 0: all"},
+    MCV_ENGINE_OPTIONS,
+    {0},
+};
+/* clang-format on */
+
+int main(int argc, char **argv) {
+    static const mcv_command COMMAND = {.name = "bench_video",
+                                        .operands = "[FILE]",
+                                        .max_operands = 1,
+                                        .details = "Measures videos, stage by stage; with a model, of a prompt, too.\n",
+                                        .options = OPTIONS};
+    mcv_arguments arguments;
+    mcv_log_set_quiet(true);
+    mcv_status status = mcv_arguments_parse(&COMMAND, argc, argv, &arguments);
+    if (status == MCV_OK && arguments.help)
+        mcv_command_print_help(&COMMAND);
+    else if (status == MCV_OK)
+        status = run(&arguments);
+    mcv_arguments_free(&arguments);
     if (status != MCV_OK)
         fprintf(stderr, "bench_video: %s\n", mcv_error_message());
     return mcv_exit_code(status);
