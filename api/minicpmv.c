@@ -11,7 +11,11 @@ struct mcv_model {
 };
 
 mcv_model_options mcv_model_options_default(void) {
-    return (mcv_model_options){.engine = MCV_ENGINE_FAST, .group = 64};
+    return (mcv_model_options){.engine = MCV_ENGINE_FAST,
+                               .llm = MCV_PRECISION_STORED,
+                               .vpm = MCV_PRECISION_STORED,
+                               .resampler = MCV_PRECISION_STORED,
+                               .group = 64};
 }
 
 static mcv_status open_model(mcv_model *model, const char *path, const mcv_model_options *options) {
@@ -49,6 +53,10 @@ void mcv_model_close(mcv_model *model) {
     MiniCPMV_free(model->reference);
     mcv_pool_free(model->pool);
     free(model);
+}
+
+const char *mcv_model_remark(const mcv_model *model) {
+    return model->engine ? mcv_engine_remark(model->engine) : NULL;
 }
 
 mcv_status mcv_video_load(const mcv_model *model, const char *path, const mcv_clip_options *options, int max_slice_nums,

@@ -209,7 +209,7 @@ static mcv_status bench_model(const mcv_arguments *arguments, const char *path) 
     options.mmproj = files.mmproj;
     options.preprocessor_config = files.preprocessor_config;
     cost start = now(), opening = {0};
-    MCV_TRY(mcv_model_open(files.model, &options, &model));
+    MCV_TRY(mcv_model_options_open(files.model, &options, &model));
     add_since(start, &opening);
     report("model opened", 1, opening);
     mcv_status status = run_model(model, arguments, path);

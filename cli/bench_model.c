@@ -134,7 +134,7 @@ static mcv_status open_model(bench *self, const mcv_arguments *arguments) {
     options.mmproj = files.mmproj;
     options.preprocessor_config = files.preprocessor_config;
     double begin = mcv_seconds(), seconds;
-    MCV_TRY(mcv_model_open(files.model, &options, &self->model));
+    MCV_TRY(mcv_model_options_open(files.model, &options, &self->model));
     seconds = mcv_seconds() - begin;
     return add_row(self, "opening", &seconds, 1, 1, "models");
 }

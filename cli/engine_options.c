@@ -1,29 +1,28 @@
 #include "cli/engine_options.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
 static const char *const ONLY_FAST[] = {"llm-dtype", "vision-dtype", "resampler-dtype", "kv-dtype",
                                         "group",     "blas",         "chunk",           "cache"};
 
 static mcv_status read_precision(const mcv_arguments *arguments, const char *name, mcv_precision *precision) {
-    static const char *const NAMES[] = {"f32", "bf16", "int8", "int4"};
+    static const char *const NAMES[] = {"f32", "bf16", "int8", "int4", "stored"};
     const char *text = mcv_option_value(arguments, name);
     if (!text)
         return MCV_OK;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i <= MCV_PRECISION_STORED; i++)
         if (strcmp(text, NAMES[i]) == 0) {
             *precision = (mcv_precision)i;
             return MCV_OK;
         }
-    return MCV_FAIL(MCV_USAGE, "--%s %s: expected f32, bf16, int8 or int4", name, text);
+    return MCV_FAIL(MCV_USAGE, "--%s %s: expected f32, bf16, int8, int4 or stored", name, text);
 }
 
 /* What the reference has no choice in. */
 static mcv_status check_reference(const mcv_arguments *arguments, mcv_precision dtype) {
     const char *target = mcv_option_value(arguments, "target");
-    if (dtype != MCV_PRECISION_F32)
+    if (dtype != MCV_PRECISION_F32 && dtype != MCV_PRECISION_STORED)
         return MCV_FAIL(MCV_UNSUPPORTED, "--dtype %s: the reference computes in f32 only; --engine fast has others",
                         mcv_option_value(arguments, "dtype"));
     if (target && strcmp(target, "contract") != 0)
@@ -34,28 +33,10 @@ static mcv_status check_reference(const mcv_arguments *arguments, mcv_precision 
     return MCV_OK;
 }
 
-static mcv_status read_group(const mcv_arguments *arguments, mcv_model_options *options) {
-    static const int GROUPS[] = {32, 64, 128};
-    const char *text = mcv_option_value(arguments, "group");
-    if (!text)
-        return MCV_OK;
-    if (options->llm != MCV_PRECISION_INT4 && options->vpm != MCV_PRECISION_INT4 &&
-        options->resampler != MCV_PRECISION_INT4)
-        return MCV_FAIL(MCV_USAGE, "--group has no effect without int4 weights (--dtype int4)");
-    for (size_t i = 0; i < sizeof GROUPS / sizeof *GROUPS; i++) {
-        char number[8];
-        snprintf(number, sizeof number, "%d", GROUPS[i]);
-        if (strcmp(text, number) == 0) {
-            options->group = GROUPS[i];
-            return MCV_OK;
-        }
-    }
-    return MCV_FAIL(MCV_USAGE, "--group %s: expected 32, 64 or 128", text);
-}
-
 mcv_status mcv_engine_options_read(const mcv_arguments *arguments, mcv_engine_kind engine, mcv_model_options *options) {
     const char *name = mcv_option_value(arguments, "engine");
-    mcv_precision dtype = MCV_PRECISION_F32;
+    /* Commands that compare want the reference's weights, those that answer want them as they are. */
+    mcv_precision dtype = engine == MCV_ENGINE_FAST ? MCV_PRECISION_STORED : MCV_PRECISION_F32;
     *options = mcv_model_options_default();
     options->engine = !name ? engine : strcmp(name, "fast") == 0 ? MCV_ENGINE_FAST : MCV_ENGINE_REFERENCE;
     options->threads = arguments->threads;
@@ -71,6 +52,6 @@ mcv_status mcv_engine_options_read(const mcv_arguments *arguments, mcv_engine_ki
     MCV_TRY(read_precision(arguments, "vision-dtype", &options->vpm));
     MCV_TRY(read_precision(arguments, "resampler-dtype", &options->resampler));
     MCV_TRY(read_precision(arguments, "kv-dtype", &options->kv));
-    MCV_TRY(read_group(arguments, options));
+    MCV_TRY(mcv_option_int(arguments, "group", 32, 128, &options->group));
     return mcv_option_int(arguments, "chunk", 1, INT_MAX, &options->chunk);
 }

@@ -232,7 +232,7 @@ static mcv_status open_model(logits_run *self, const mcv_golden_case *golden_cas
     options.mmproj = files.mmproj;
     options.preprocessor_config = files.preprocessor_config;
     options.pillow_version = mcv_option_value(self->arguments, "pillow");
-    MCV_TRY(mcv_model_open(path, &options, &self->model));
+    MCV_TRY(mcv_model_options_open(path, &options, &self->model));
     return mcv_strdup(&self->model_path, path);
 }
 
@@ -297,8 +297,6 @@ static mcv_status open_files(logits_run *self) {
     MCV_TRY(mcv_option_int(arguments, "top-k", 2, MCV_MOST_TOP, &self->top_k));
     MCV_TRY(mcv_tolerances_open(arguments, "ref", &self->tolerances));
     self->rows = json_array();
-    if (save)
-        MCV_TRY(mcv_logits_check_output(save, arguments->num_operands, true));
     if (check)
         MCV_TRY(mcv_saved_logits_open(check, &self->saved));
     return save ? mcv_logits_writer_open(save, &origin, &self->writer) : MCV_OK;

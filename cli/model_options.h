@@ -18,4 +18,7 @@ ModelFiles mcv_model_options_read(const mcv_arguments *arguments);
 /* The same, but MCV_USAGE without a model. */
 mcv_status mcv_model_options_require(const mcv_arguments *arguments, ModelFiles *files);
 
+/* Opens a model and tells the person at the terminal what its options came to. */
+mcv_status mcv_model_options_open(const char *path, const mcv_model_options *options, mcv_model **model);
+
 #endif

@@ -9,8 +9,8 @@
 enum { MAX_OPTIONS = 64, MAX_THREADS = 1024, FIRST_CODE = 256 /* above every letter */ };
 
 static const mcv_option COMMON_OPTIONS[] = {
-    {0, "engine", "ENGINE", "ref, the reference, or fast (default: fast in chat, eval and bench, ref elsewhere)"},
-    {0, "dtype", "TYPE", "weights as f32 (default), bf16, int8 or int4"},
+    {0, "engine", "ENGINE", "ref, the reference, or fast"},
+    {0, "dtype", "TYPE", "weights as f32, bf16, int8, int4, or stored: as the file has them"},
     {0, "target", "NAME", "the instruction set, as `minicpmv kernels` lists them"},
     {0, "threads", "N", "threads (default: one per processor)"},
     {0, "json", NULL, "print JSON"},
@@ -95,11 +95,12 @@ static mcv_status check_name(const mcv_arguments *arguments, const char *name, c
 }
 
 static mcv_status check_names(const mcv_arguments *arguments) {
-    static const char *const ENGINES[] = {"ref", "fast", NULL}, *const DTYPES[] = {"f32", "bf16", "int8", "int4", NULL};
+    static const char *const ENGINES[] = {"ref", "fast", NULL}, *const DTYPES[] = {"f32",  "bf16",   "int8",
+                                                                                   "int4", "stored", NULL};
     MCV_TRY(check_name(arguments, "engine", ENGINES, "ref or fast"));
     if (find_option(arguments->command->options, "dtype")) /* the command reads its own */
         return MCV_OK;
-    return check_name(arguments, "dtype", DTYPES, "f32, bf16, int8 or int4");
+    return check_name(arguments, "dtype", DTYPES, "f32, bf16, int8, int4 or stored");
 }
 
 static mcv_status read_common_options(mcv_arguments *arguments) {

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "core/file.h"
 #include "formats/weights_table.h"
 
 bool mcv_weight_lay_out(mcv_weight *weight) {
@@ -18,7 +19,7 @@ bool mcv_weight_lay_out(mcv_weight *weight) {
 }
 
 mcv_weight mcv_weight_from_tensor(const mcv_tensor *tensor, const char **unsupported) {
-    mcv_weight weight = {.rank = tensor->rank, .data = tensor->data};
+    mcv_weight weight = {.rank = tensor->rank, .data = tensor->data, .is_mapped = true};
     memcpy(weight.shape, tensor->shape, sizeof weight.shape);
     *unsupported = NULL;
     if (tensor->dtype == MCV_F32)
@@ -193,6 +194,29 @@ void mcv_weight_to_f32(const mcv_weight *weight, size_t row, size_t count, float
     }
     size_t blocks = weight->columns / mcv_weight_block_size(weight->type);
     mcv_dequantize(weight->type, weight->data + row * weight->row_bytes, count * blocks, out);
+}
+
+/* What holds the elements, one after the other: blocks, or the codes of a type without. */
+static const uint8_t *bytes_of(const mcv_weight *weight, size_t *size) {
+    *size = weight->grouped ? weight->grouped->in * weight->grouped->out / 2
+            : weight->nf4   ? weight->nf4->elements / 2
+                            : weight->rows * weight->row_bytes;
+    return weight->grouped ? weight->grouped->qweight : weight->nf4 ? weight->nf4->weight : weight->data;
+}
+
+size_t mcv_weight_sample(const mcv_weight *weight, size_t most, const uint8_t **bytes) {
+    size_t size;
+    const uint8_t *all = bytes_of(weight, &size);
+    most = size < most ? size : most;
+    *bytes = all + (size - most) / 2;
+    return most;
+}
+
+void mcv_weight_forget(const mcv_weight *weight) {
+    size_t size;
+    const uint8_t *all = bytes_of(weight, &size);
+    if (weight->is_mapped || weight->grouped || weight->nf4)
+        mcv_file_forget(all, size);
 }
 
 mcv_weight mcv_weight_rows(const mcv_weight *weight, size_t row, size_t count) {

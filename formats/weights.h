@@ -24,6 +24,7 @@ typedef struct mcv_weight {
     /* Block types: row r begins at data + r * row_bytes; columns is a multiple of the type's block. Not aligned. */
     const uint8_t *data;
     size_t row_bytes;
+    bool is_mapped; /* the data lies in a file, not in memory of ours */
     /* AWQ and GPTQ; NF4. Row r is theirs of number first_row + r. */
     const mcv_grouped *grouped;
     const mcv_nf4 *nf4;
@@ -49,6 +50,13 @@ mcv_status mcv_weights_find(const mcv_weights *weights, const char *name, mcv_we
 
 /* `count` rows from `row` on, count * columns values: exactly what the format's specification says they are. */
 void mcv_weight_to_f32(const mcv_weight *weight, size_t row, size_t count, float *out);
+
+/* Bytes from the middle of what holds the weight, or its part of a type without blocks: to tell it from another of the
+ * same shape. Returns how many, at most `most`. */
+size_t mcv_weight_sample(const mcv_weight *weight, size_t most, const uint8_t **bytes);
+/* Lets the system take back the memory that the weight's bytes were read into, where they lie in a file: whoever reads
+ * them again has them read again. */
+void mcv_weight_forget(const mcv_weight *weight);
 
 /* Rows [row, row + count) of a matrix. */
 mcv_weight mcv_weight_rows(const mcv_weight *weight, size_t row, size_t count);

@@ -6,7 +6,7 @@
 #include "formats/weights_table.h"
 
 static mcv_weight weight_of(const mcv_gguf_tensor *tensor) {
-    mcv_weight weight = {.type = tensor->weight_type, .rank = tensor->rank, .data = tensor->data};
+    mcv_weight weight = {.type = tensor->weight_type, .rank = tensor->rank, .data = tensor->data, .is_mapped = true};
     memcpy(weight.shape, tensor->shape, sizeof tensor->shape);
     mcv_weight_lay_out(&weight);
     return weight;
@@ -63,6 +63,7 @@ static mcv_status join_in_proj(mcv_weights *weights, const mcv_gguf *file, const
     for (int i = 0; i < 3; i++)
         memcpy(data + (size_t)i * parts[0]->bytes, parts[i]->data, parts[i]->bytes);
     joined.data = data;
+    joined.is_mapped = false;
     joined.shape[0] *= 3;
     mcv_weight_lay_out(&joined);
     snprintf(name, sizeof name, "resampler.attn.in_proj_%s", part);

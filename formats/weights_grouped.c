@@ -18,15 +18,37 @@ static int four_bits(const uint8_t *words, size_t index, int place) {
     return (int)(mcv_load_u32(words + 4 * index) >> (4 * place) & 15);
 }
 
-static int weight_at(const mcv_grouped *packed, size_t row, size_t input) {
+static int code_at(const mcv_grouped *packed, size_t row, size_t input) {
     if (packed->is_awq)
         return four_bits(packed->qweight, input * (packed->out / PER_WORD) + row / PER_WORD, AWQ_ORDER[row % PER_WORD]);
     return four_bits(packed->qweight, input / PER_WORD * packed->out + row, (int)(input % PER_WORD));
 }
 
-static int zero_at(const mcv_grouped *packed, size_t row, size_t group) {
+static size_t group_of(const mcv_grouped *packed, size_t input) {
+    return packed->g_idx ? mcv_load_u32(packed->g_idx + 4 * input) : input / packed->group_size;
+}
+
+void mcv_grouped_codes(const mcv_grouped *packed, size_t row, size_t first, size_t count, uint8_t *codes) {
+    for (size_t i = 0; i < count; i++)
+        codes[i] = (uint8_t)code_at(packed, row, first + i);
+}
+
+float mcv_grouped_scale(const mcv_grouped *packed, size_t row, size_t group) {
+    float scale;
+    mcv_tensor_to_f32(&packed->scales, group * packed->out + row, 1, &scale);
+    return scale;
+}
+
+int mcv_grouped_zero(const mcv_grouped *packed, size_t row, size_t group) {
     int place = packed->is_awq ? AWQ_ORDER[row % PER_WORD] : (int)(row % PER_WORD);
     return four_bits(packed->qzeros, group * (packed->out / PER_WORD) + row / PER_WORD, place) + packed->zero_offset;
+}
+
+bool mcv_grouped_in_order(const mcv_grouped *packed) {
+    for (size_t i = 0; i < packed->in; i++)
+        if (group_of(packed, i) != i / packed->group_size)
+            return false;
+    return true;
 }
 
 void mcv_grouped_to_f32(const mcv_grouped *packed, size_t row, float *out) {
@@ -34,13 +56,13 @@ void mcv_grouped_to_f32(const mcv_grouped *packed, size_t row, float *out) {
     float scale = 0;
     int zero = 0;
     for (size_t i = 0; i < packed->in; i++) {
-        size_t group = packed->g_idx ? mcv_load_u32(packed->g_idx + 4 * i) : i / packed->group_size;
+        size_t group = group_of(packed, i);
         if (group != last) {
-            mcv_tensor_to_f32(&packed->scales, group * packed->out + row, 1, &scale);
-            zero = zero_at(packed, row, group);
+            scale = mcv_grouped_scale(packed, row, group);
+            zero = mcv_grouped_zero(packed, row, group);
             last = group;
         }
-        out[i] = (float)(weight_at(packed, row, i) - zero) * scale;
+        out[i] = (float)(code_at(packed, row, i) - zero) * scale;
     }
 }
 

@@ -33,6 +33,12 @@ typedef struct mcv_nf4 {
 
 /* Row `row` of the [out, in] matrix; out: [in]. */
 void mcv_grouped_to_f32(const mcv_grouped *packed, size_t row, float *out);
+/* The integers behind it: q of `count` inputs from `first` on, 0 to 15; a group's scale and zero point, 0 to 16. */
+void mcv_grouped_codes(const mcv_grouped *packed, size_t row, size_t first, size_t count, uint8_t *codes);
+float mcv_grouped_scale(const mcv_grouped *packed, size_t row, size_t group);
+int mcv_grouped_zero(const mcv_grouped *packed, size_t row, size_t group);
+/* Whether all inputs are of the group input / group_size. */
+bool mcv_grouped_in_order(const mcv_grouped *packed);
 /* `count` elements from `first` on, row by row. */
 void mcv_nf4_to_f32(const mcv_nf4 *packed, size_t first, size_t count, float *out);
 

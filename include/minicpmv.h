@@ -197,7 +197,10 @@ typedef enum mcv_precision {
     MCV_PRECISION_F32, /* weights that are BF16 in the file stay so: the same numbers in half the memory */
     MCV_PRECISION_BF16,
     MCV_PRECISION_INT8, /* weights: a scale for each row, and activations in int8 with a scale for each token */
-    MCV_PRECISION_INT4, /* weights: a scale for each group of a row, and activations in int8 the same */
+    MCV_PRECISION_INT4,   /* weights: a scale for each group of a row, and activations in int8 the same */
+    MCV_PRECISION_STORED, /* weights that are quantized in the file: as they are, number for number, and activations in
+                             int8 with a scale for each of their blocks; all others, and quantized ones for which there
+                             is no kernel (mcv_model_remark), as F32 */
 } mcv_precision;
 
 typedef struct mcv_model_options {
@@ -210,7 +213,7 @@ typedef struct mcv_model_options {
     mcv_engine_kind engine;
     /* Of the fast engine alone. */
     mcv_precision llm, vpm, resampler; /* the decoder's, the encoder's and the resampler's weights */
-    mcv_precision kv;                  /* the KV cache; not INT4 */
+    mcv_precision kv;                  /* the KV cache: F32, BF16 or INT8 */
     int group;                         /* weights that share a scale in INT4: 32, 64 or 128 */
     int chunk;          /* tokens of a prompt that are run at a time; 0: 512. Results do not depend on it */
     const char *target; /* the instruction set, as `minicpmv kernels` lists them; NULL: the best of this CPU. Results do
@@ -222,13 +225,16 @@ typedef struct mcv_model_options {
                            what is no such file is MCV_BAD_INPUT; NULL: none */
 } mcv_model_options;
 
-/* The fast engine in F32 with all processors. */
+/* The fast engine with weights as they are stored, the KV cache in F32, all processors. */
 mcv_model_options mcv_model_options_default(void);
 
 /* Opens a model: a folder in Hugging Face layout (config.json, preprocessor_config.json, tokenizer, safetensors), or a
  * GGUF file of the language model, whose vision side is in options->mmproj. options NULL: the defaults. */
 mcv_status mcv_model_open(const char *path, const mcv_model_options *options, mcv_model **model);
 void mcv_model_close(mcv_model *model);
+
+/* What a person who chose the options should know about how they are met, in words; NULL: nothing. */
+const char *mcv_model_remark(const mcv_model *model);
 
 /* Chooses and decodes a video's frames. It can be what FFmpeg's libraries read (mp4, mkv, webm, mov, avi, GIF, ...;
  * where the build has them), animated WebP, Y4M, or a folder of images. options NULL: the defaults. The card prompts

@@ -31,7 +31,7 @@ expect_error "too many operands" 2 "unexpected operand 'c'" "$PROGRAM" diff a b 
 expect "--engine ref" 0 'all equal' "${same[@]}" --engine ref
 expect_error "an unknown engine" 2 'expected ref or fast' "${same[@]}" --engine quick
 expect "--dtype f32" 0 'all equal' "${same[@]}" --dtype f32
-expect_error "an unknown type" 2 'expected f32, bf16, int8 or int4' "${same[@]}" --dtype f16
+expect_error "an unknown type" 2 'expected f32, bf16, int8, int4 or stored' "${same[@]}" --dtype f16
 expect "--threads 2" 0 'all equal' "${same[@]}" --threads 2
 for threads in 0 -1 x 2x 99999999999; do
     expect_error "--threads $threads" 2 'expected a whole number from 1' "${same[@]}" --threads "$threads"

@@ -29,6 +29,7 @@ struct mcv_engine {
     mcv_arena step_arena; /* temporaries of a step of decoding */
     size_t step_reserved; /* bytes that it holds */
     mcv_times times;
+    char remark[128];
 };
 
 /* Adds the seconds since *since to *sum and starts anew. */
@@ -397,22 +398,29 @@ static mcv_status check_head_dim(const char *module, size_t head_dim) {
 static mcv_status check_options(const mcv_model_options *options) {
     const mcv_precision PRECISIONS[] = {options->llm, options->vpm, options->resampler, options->kv};
     for (size_t i = 0; i < sizeof PRECISIONS / sizeof *PRECISIONS; i++)
-        if ((unsigned)PRECISIONS[i] > MCV_PRECISION_INT4)
+        if ((unsigned)PRECISIONS[i] > MCV_PRECISION_STORED)
             return MCV_FAIL(MCV_USAGE, "a precision of %d", (int)PRECISIONS[i]);
     if (options->group != 32 && options->group != 64 && options->group != 128)
         return MCV_FAIL(MCV_USAGE, "groups of %d weights; expected 32, 64 or 128", options->group);
-    if (options->kv == MCV_PRECISION_INT4)
-        return MCV_FAIL(MCV_USAGE, "a KV cache in int4; expected f32, bf16 or int8");
+    if (options->kv > MCV_PRECISION_INT8)
+        return MCV_FAIL(MCV_USAGE, "a KV cache in %s; expected f32, bf16 or int8",
+                        options->kv == MCV_PRECISION_INT4 ? "int4" : "the type of stored weights");
     if (options->chunk < 0)
         return MCV_FAIL(MCV_USAGE, "chunks of %d tokens", options->chunk);
     return MCV_OK;
 }
 
-static mcv_status pack_modules(mcv_engine *engine, MiniCPMV *model, const mcv_packer *packer) {
+static mcv_status pack_modules(mcv_engine *engine, MiniCPMV *model, mcv_packer *packer) {
     const mcv_model_options *options = &engine->options;
+    packer->widened = 0;
     MCV_TRY(mcv_siglip_pack(&model->vpm, options->vpm, packer, &engine->siglip));
     MCV_TRY(mcv_resampler_pack(&model->resampler, options->resampler, packer, &engine->resampler));
-    return mcv_qwen3_pack(&model->llm, options->llm, packer, &engine->qwen3);
+    MCV_TRY(mcv_qwen3_pack(&model->llm, options->llm, packer, &engine->qwen3));
+    if (packer->widened)
+        snprintf(engine->remark, sizeof engine->remark,
+                 "%d layers are quantized in a way that no kernel knows: their weights are widened to f32",
+                 packer->widened);
+    return MCV_OK;
 }
 
 /* In the metadata of a file of packed weights, so that no other file is taken for one and replaced. */
@@ -508,6 +516,10 @@ void mcv_engine_free(mcv_engine *engine) {
     mcv_arena_free(&engine->weights);
     free(engine->ops.scratch);
     free(engine);
+}
+
+const char *mcv_engine_remark(const mcv_engine *engine) {
+    return engine->remark[0] ? engine->remark : NULL;
 }
 
 mcv_times *mcv_engine_times(mcv_engine *engine) {

@@ -22,6 +22,9 @@ mcv_status mcv_engine_create(mcv_engine **engine, MiniCPMV *model, const mcv_mod
                              mcv_replace_kernels_fn replace);
 void mcv_engine_free(mcv_engine *engine);
 
+/* What was asked for and could not be had as it was; NULL: nothing. */
+const char *mcv_engine_remark(const mcv_engine *engine);
+
 /* Where the time went; to be set back by whoever wants it. */
 mcv_times *mcv_engine_times(mcv_engine *engine);
 

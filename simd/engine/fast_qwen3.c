@@ -6,7 +6,7 @@
 
 /* ---- Packing ------------------------------------------------------------------------------------------------ */
 
-static mcv_status pack_layer(const Qwen3DecoderLayer *layer, mcv_precision precision, const mcv_packer *packer,
+static mcv_status pack_layer(const Qwen3DecoderLayer *layer, mcv_precision precision, mcv_packer *packer,
                              mcv_qwen3_layer *packed) {
     packed->layer = layer;
     MCV_TRY(
@@ -22,8 +22,7 @@ static mcv_status pack_layer(const Qwen3DecoderLayer *layer, mcv_precision preci
     return mcv_pack_linear(packer, layer->mlp.down_proj.name, &layer->mlp.down_proj, precision, &packed->down_proj);
 }
 
-mcv_status mcv_qwen3_pack(const Qwen3ForCausalLM *llm, mcv_precision precision, const mcv_packer *packer,
-                          mcv_qwen3 *qwen3) {
+mcv_status mcv_qwen3_pack(const Qwen3ForCausalLM *llm, mcv_precision precision, mcv_packer *packer, mcv_qwen3 *qwen3) {
     const Qwen3Attention *attention = &llm->model.layers[0].self_attn;
     *qwen3 = (mcv_qwen3){.llm = llm,
                          .hidden = (size_t)llm->hidden_size,
@@ -270,10 +269,10 @@ static mcv_status allocate(mcv_arena *arena, Pass *pass) {
 
 size_t mcv_qwen3_temporaries(const mcv_qwen3 *qwen3, size_t rows, size_t keys) {
     size_t width = qwen3->num_heads * qwen3->head_dim, blocks = keys / MCV_KEY_BLOCK + 1;
-    /* Rows of floats as in allocate(), those of the int8 forms of inputs with a scale for each 32 at worst, an
-     * attention layer's tasks and blocks; rounding to the arena's alignment. */
+    /* Rows of floats as in allocate(), those of the int8 forms of inputs with a scale for each 32 at worst and a
+     * sum for each 16, an attention layer's tasks and blocks; rounding to the arena's alignment. */
     size_t floats = qwen3->head_dim + 2 * qwen3->hidden + 4 * width + 2 * qwen3->intermediate + qwen3->num_heads + 1;
-    size_t quantized = 2 * (qwen3->hidden + width + qwen3->intermediate);
+    size_t quantized = 2 * (MCV_MOST_LINEARS * qwen3->hidden + width + qwen3->intermediate);
     size_t tasks =
         2 * qwen3->num_heads * sizeof(mcv_attention_task) + qwen3->num_kv_heads * blocks * sizeof(mcv_kv_block);
     return rows * (floats * sizeof(float) + quantized + tasks) + 64 * 64;

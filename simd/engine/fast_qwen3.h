@@ -18,8 +18,7 @@ typedef struct mcv_qwen3 {
     size_t hidden, intermediate, num_heads, num_kv_heads, head_dim;
 } mcv_qwen3;
 
-mcv_status mcv_qwen3_pack(const Qwen3ForCausalLM *llm, mcv_precision precision, const mcv_packer *packer,
-                          mcv_qwen3 *qwen3);
+mcv_status mcv_qwen3_pack(const Qwen3ForCausalLM *llm, mcv_precision precision, mcv_packer *packer, mcv_qwen3 *qwen3);
 
 /* A token that goes through the layers. */
 typedef struct mcv_token {

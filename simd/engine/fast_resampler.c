@@ -5,7 +5,7 @@
 
 #include "simd/engine/taps.h"
 
-mcv_status mcv_resampler_pack(const Resampler *resampler, mcv_precision precision, const mcv_packer *packer,
+mcv_status mcv_resampler_pack(const Resampler *resampler, mcv_precision precision, mcv_packer *packer,
                               mcv_resampler *packed) {
     *packed = (mcv_resampler){.resampler = resampler};
     const MultiheadAttention *attn = &resampler->attn;

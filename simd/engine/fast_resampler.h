@@ -11,7 +11,7 @@ typedef struct mcv_resampler {
     mcv_packed in_proj_q, in_proj_k, in_proj_v, out_proj, proj;
 } mcv_resampler;
 
-mcv_status mcv_resampler_pack(const Resampler *resampler, mcv_precision precision, const mcv_packer *packer,
+mcv_status mcv_resampler_pack(const Resampler *resampler, mcv_precision precision, mcv_packer *packer,
                               mcv_resampler *packed);
 
 /* x: the encoder's output of the groups' slices, [rows, kv_dim]; length as in mcv_siglip_forward. Without

@@ -7,7 +7,7 @@
 
 /* ---- Packing ------------------------------------------------------------------------------------------------ */
 
-static mcv_status pack_layer(const SiglipEncoderLayer *layer, mcv_precision precision, const mcv_packer *packer,
+static mcv_status pack_layer(const SiglipEncoderLayer *layer, mcv_precision precision, mcv_packer *packer,
                              mcv_siglip_layer *packed) {
     packed->layer = layer;
     MCV_TRY(
@@ -22,11 +22,12 @@ static mcv_status pack_layer(const SiglipEncoderLayer *layer, mcv_precision prec
     return mcv_pack_linear(packer, layer->mlp.fc2.name, &layer->mlp.fc2, precision, &packed->fc2);
 }
 
-mcv_status mcv_siglip_pack(const SiglipVisionTransformer *vpm, mcv_precision precision, const mcv_packer *packer,
+mcv_status mcv_siglip_pack(const SiglipVisionTransformer *vpm, mcv_precision precision, mcv_packer *packer,
                            mcv_siglip *siglip) {
     *siglip = (mcv_siglip){.vpm = vpm, .dim = (size_t)vpm->embeddings.embed_dim};
     /* Pixels are many and few values: the first layer is not rounded further than BF16. */
-    mcv_precision first = precision > MCV_PRECISION_BF16 ? MCV_PRECISION_BF16 : precision;
+    bool is_rounded = precision == MCV_PRECISION_INT8 || precision == MCV_PRECISION_INT4;
+    mcv_precision first = is_rounded ? MCV_PRECISION_BF16 : precision;
     MCV_TRY(mcv_pack_linear(packer, vpm->embeddings.patch_embedding.name, &vpm->embeddings.patch_embedding, first,
                             &siglip->patch_embedding));
     MCV_TRY(MCV_ARENA_NEW(packer->arena, &siglip->layers, vpm->num_layers));

@@ -17,7 +17,7 @@ typedef struct mcv_siglip {
     size_t dim, num_heads, intermediate_size;
 } mcv_siglip;
 
-mcv_status mcv_siglip_pack(const SiglipVisionTransformer *vpm, mcv_precision precision, const mcv_packer *packer,
+mcv_status mcv_siglip_pack(const SiglipVisionTransformer *vpm, mcv_precision precision, mcv_packer *packer,
                            mcv_siglip *siglip);
 
 /* slices: [batch]. length: rows of each slice's output, at least its patches; those behind its patches are computed as

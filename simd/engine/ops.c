@@ -12,36 +12,53 @@ static void *scratch_of(const mcv_ops *ops, int worker) {
 
 typedef struct QuantizeWork {
     const mcv_ops *ops;
-    mcv_rows *x;
+    const mcv_rows *x;
+    const mcv_int8_rows *form;
 } QuantizeWork;
+
+static size_t groups_of(size_t columns, size_t group) {
+    return (columns + group - 1) / group;
+}
 
 static void quantize_range(void *context, size_t begin, size_t end, int worker) {
     const QuantizeWork *work = context;
     const mcv_rows *x = work->x;
-    size_t groups = (x->columns + x->group - 1) / x->group;
+    const mcv_int8_rows *form = work->form;
     (void)worker;
-    work->ops->kernels.quantize_rows(&(mcv_quantize_rows_args){.m = end - begin,
-                                                               .k = x->columns,
-                                                               .group = x->group,
-                                                               .sum_group = x->group,
-                                                               .x = x->x + begin * x->columns,
-                                                               .ldx = x->columns,
-                                                               .q = x->q + begin * x->ldq,
-                                                               .ldq = x->ldq,
-                                                               .scale = x->scale + begin * groups,
-                                                               .sum = x->sum + begin * groups});
+    work->ops->kernels.quantize_rows(
+        &(mcv_quantize_rows_args){.m = end - begin,
+                                  .k = x->columns,
+                                  .group = form->group,
+                                  .sum_group = form->sum_group,
+                                  .x = x->x + begin * x->columns,
+                                  .ldx = x->columns,
+                                  .q = form->q + begin * form->ldq,
+                                  .ldq = form->ldq,
+                                  .scale = form->scale + begin * groups_of(x->columns, form->group),
+                                  .sum = form->sum + begin * groups_of(x->columns, form->sum_group)});
 }
 
-static mcv_status quantize(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, size_t group) {
-    if (x->group == group)
+/* The form of x that a layer reads; NULL where there is none yet. */
+static const mcv_int8_rows *find_form(const mcv_rows *x, const mcv_packed *w) {
+    for (int i = 0; i < x->num_forms; i++)
+        if (x->forms[i].group == w->group && x->forms[i].sum_group == w->sum_group)
+            return &x->forms[i];
+    return NULL;
+}
+
+/* Makes the form of x that a layer reads. */
+static mcv_status quantize(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const mcv_packed *w) {
+    if (!w->group || find_form(x, w))
         return MCV_OK;
-    size_t groups = (x->columns + group - 1) / group;
-    x->group = group;
-    x->ldq = mcv_round_up(mcv_round_up(x->columns, MCV_K_PADDING), group == x->columns ? 1 : group);
-    MCV_TRY(MCV_ARENA_NEW(arena, &x->q, x->rows * x->ldq));
-    MCV_TRY(MCV_ARENA_NEW(arena, &x->scale, x->rows * groups));
-    MCV_TRY(MCV_ARENA_NEW(arena, &x->sum, x->rows * groups));
-    mcv_parallel_for(ops->pool, x->rows, quantize_range, &(QuantizeWork){ops, x});
+    mcv_int8_rows *form = &x->forms[x->num_forms];
+    size_t padded = mcv_round_up(x->columns, MCV_K_PADDING);
+    *form = (mcv_int8_rows){.group = w->group, .sum_group = w->sum_group};
+    form->ldq = w->group == x->columns ? padded : mcv_round_up(padded, w->group);
+    MCV_TRY(MCV_ARENA_NEW(arena, &form->q, x->rows * form->ldq));
+    MCV_TRY(MCV_ARENA_NEW(arena, &form->scale, x->rows * groups_of(x->columns, form->group)));
+    MCV_TRY(MCV_ARENA_NEW(arena, &form->sum, x->rows * groups_of(x->columns, form->sum_group)));
+    mcv_parallel_for(ops->pool, x->rows, quantize_range, &(QuantizeWork){ops, x, form});
+    x->num_forms++;
     return MCV_OK;
 }
 
@@ -53,25 +70,37 @@ typedef struct LinearWork {
     bool accumulate;
 } LinearWork;
 
-/* The outputs of the panels [begin, end). */
-static void linear_f32(void *context, size_t begin, size_t end, int worker) {
-    const LinearWork *work = context;
-    const mcv_packed *w = work->w;
+/* Some panels of a layer: where its outputs begin, how many they are, and what goes with them. */
+typedef struct Slice {
+    size_t first, count;
+    const void *parts[MCV_PARTS];
+    const float *bias;
+} Slice;
+
+static Slice slice_of(const mcv_packed *w, size_t begin, size_t end) {
     size_t first = begin * MCV_LANES, last = end * MCV_LANES < w->n ? end * MCV_LANES : w->n;
-    bool is_f32 = w->precision == MCV_PRECISION_F32;
-    size_t panel_bytes = (is_f32 ? w->k * sizeof(float) : mcv_round_up(w->k, 2) * sizeof(uint16_t)) * MCV_LANES;
+    Slice slice = {.first = first, .count = last - first, .bias = w->bias ? w->bias + first : NULL};
+    for (int i = 0; i < MCV_PARTS; i++)
+        slice.parts[i] = w->parts[i].data ? w->parts[i].data + begin * w->parts[i].panel_bytes : NULL;
+    return slice;
+}
+
+/* The outputs of the panels [begin, end). */
+static void linear_floats(void *context, size_t begin, size_t end, int worker) {
+    const LinearWork *work = context;
+    Slice slice = slice_of(work->w, begin, end);
     mcv_gemm_args arguments = {.m = work->x->rows,
-                               .n = last - first,
-                               .k = w->k,
+                               .n = slice.count,
+                               .k = work->w->k,
                                .x = work->x->x,
                                .ldx = work->x->columns,
-                               .w = (const unsigned char *)w->w + begin * panel_bytes,
-                               .bias = w->bias ? w->bias + first : NULL,
-                               .y = work->y + first,
-                               .ldy = w->n,
+                               .w = slice.parts[MCV_PART_W],
+                               .bias = slice.bias,
+                               .y = work->y + slice.first,
+                               .ldy = work->w->n,
                                .accumulate = work->accumulate,
                                .scratch = scratch_of(work->ops, worker)};
-    if (is_f32)
+    if (work->w->layout == MCV_LAYOUT_F32)
         work->ops->kernels.gemm_f32(&arguments);
     else
         work->ops->kernels.gemm_bf16(&arguments);
@@ -79,56 +108,81 @@ static void linear_f32(void *context, size_t begin, size_t end, int worker) {
 
 static void linear_int8(void *context, size_t begin, size_t end, int worker) {
     const LinearWork *work = context;
-    const mcv_packed *w = work->w;
-    size_t first = begin * MCV_LANES, last = end * MCV_LANES < w->n ? end * MCV_LANES : w->n;
-    work->ops->kernels.gemm_int8(
-        &(mcv_gemm_int8_args){.m = work->x->rows,
-                              .n = last - first,
-                              .k = w->k,
-                              .q = work->x->q,
-                              .ldq = work->x->ldq,
-                              .scale = work->x->scale,
-                              .sum = work->x->sum,
-                              .w = (const int8_t *)w->w + first * mcv_round_up(w->k, MCV_K_PADDING),
-                              .w_scale = w->w_scale + first,
-                              .w_sum = w->w_sum + first,
-                              .bias = w->bias ? w->bias + first : NULL,
-                              .y = work->y + first,
-                              .ldy = w->n,
-                              .accumulate = work->accumulate,
-                              .scratch = scratch_of(work->ops, worker)});
-}
-
-static void linear_int4(void *context, size_t begin, size_t end, int worker) {
-    const LinearWork *work = context;
-    const mcv_packed *w = work->w;
-    size_t first = begin * MCV_LANES, last = end * MCV_LANES < w->n ? end * MCV_LANES : w->n;
-    size_t groups = (w->k + w->group - 1) / w->group;
-    work->ops->kernels.gemm_int4(&(mcv_gemm_int4_args){.m = work->x->rows,
-                                                       .n = last - first,
-                                                       .k = w->k,
-                                                       .group = w->group,
-                                                       .q = work->x->q,
-                                                       .ldq = work->x->ldq,
-                                                       .scale = work->x->scale,
-                                                       .sum = work->x->sum,
-                                                       .w = (const uint8_t *)w->w + first * groups * w->group / 2,
-                                                       .w_scale = w->w_scale_16 + first * groups,
-                                                       .bias = w->bias ? w->bias + first : NULL,
-                                                       .y = work->y + first,
-                                                       .ldy = w->n,
+    const mcv_int8_rows *x = find_form(work->x, work->w);
+    Slice slice = slice_of(work->w, begin, end);
+    work->ops->kernels.gemm_int8(&(mcv_gemm_int8_args){.m = work->x->rows,
+                                                       .n = slice.count,
+                                                       .k = work->w->k,
+                                                       .q = x->q,
+                                                       .ldq = x->ldq,
+                                                       .scale = x->scale,
+                                                       .sum = x->sum,
+                                                       .w = slice.parts[MCV_PART_W],
+                                                       .w_scale = slice.parts[MCV_PART_W_SCALE],
+                                                       .w_sum = slice.parts[MCV_PART_W_SUM],
+                                                       .bias = slice.bias,
+                                                       .y = work->y + slice.first,
+                                                       .ldy = work->w->n,
                                                        .accumulate = work->accumulate,
                                                        .scratch = scratch_of(work->ops, worker)});
 }
 
-static const mcv_range_fn LINEAR[] = {linear_f32, linear_f32, linear_int8, linear_int4};
+static void linear_int4(void *context, size_t begin, size_t end, int worker) {
+    const LinearWork *work = context;
+    const mcv_int8_rows *x = find_form(work->x, work->w);
+    Slice slice = slice_of(work->w, begin, end);
+    work->ops->kernels.gemm_int4(&(mcv_gemm_int4_args){.m = work->x->rows,
+                                                       .n = slice.count,
+                                                       .k = work->w->k,
+                                                       .group = work->w->group,
+                                                       .q = x->q,
+                                                       .ldq = x->ldq,
+                                                       .scale = x->scale,
+                                                       .sum = x->sum,
+                                                       .w = slice.parts[MCV_PART_W],
+                                                       .w_scale = slice.parts[MCV_PART_W_SCALE],
+                                                       .w_zero = slice.parts[MCV_PART_W_ZERO],
+                                                       .bias = slice.bias,
+                                                       .y = work->y + slice.first,
+                                                       .ldy = work->w->n,
+                                                       .accumulate = work->accumulate,
+                                                       .scratch = scratch_of(work->ops, worker)});
+}
+
+static void linear_blocks(void *context, size_t begin, size_t end, int worker) {
+    const LinearWork *work = context;
+    const mcv_int8_rows *x = find_form(work->x, work->w);
+    Slice slice = slice_of(work->w, begin, end);
+    work->ops->kernels.gemm_blocks(&(mcv_gemm_blocks_args){.m = work->x->rows,
+                                                           .n = slice.count,
+                                                           .k = work->w->k,
+                                                           .block = work->w->group,
+                                                           .group = work->w->block_group,
+                                                           .bits = work->w->bits,
+                                                           .zero = work->w->zero,
+                                                           .q = x->q,
+                                                           .ldq = x->ldq,
+                                                           .scale = x->scale,
+                                                           .sum = x->sum,
+                                                           .w = slice.parts[MCV_PART_W],
+                                                           .w_scale = slice.parts[MCV_PART_W_SCALE],
+                                                           .w_group_scale = slice.parts[MCV_PART_W_GROUP_SCALE],
+                                                           .w_min = slice.parts[MCV_PART_W_MIN],
+                                                           .w_group_min = slice.parts[MCV_PART_W_GROUP_MIN],
+                                                           .bias = slice.bias,
+                                                           .y = work->y + slice.first,
+                                                           .ldy = work->w->n,
+                                                           .accumulate = work->accumulate,
+                                                           .scratch = scratch_of(work->ops, worker)});
+}
+
+static const mcv_range_fn LINEAR[MCV_LAYOUTS] = {linear_floats, linear_floats, linear_int8, linear_int4, linear_blocks};
 
 mcv_status mcv_linear(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const mcv_packed *w, float *y,
                       bool accumulate) {
-    if (w->group)
-        MCV_TRY(quantize(ops, arena, x, w->group));
+    MCV_TRY(quantize(ops, arena, x, w));
     LinearWork work = {ops, x, w, y, accumulate};
-    mcv_parallel_for(ops->pool, mcv_panels(w->n), LINEAR[w->precision], &work);
+    mcv_parallel_for(ops->pool, mcv_panels(w->n), LINEAR[w->layout], &work);
     return MCV_OK;
 }
 
@@ -146,7 +200,7 @@ static void linears_range(void *context, size_t begin, size_t end, int worker) {
         size_t first = begin > before ? begin - before : 0, last = end > before ? end - before : 0;
         last = last < panels ? last : panels;
         if (first < last)
-            LINEAR[work->layers[i].w->precision](&work->layers[i], first, last, worker);
+            LINEAR[work->layers[i].w->layout](&work->layers[i], first, last, worker);
         before += panels;
     }
 }
@@ -155,9 +209,8 @@ mcv_status mcv_linears(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const 
                        int count) {
     LinearsWork work = {.count = count};
     size_t panels = 0;
-    if (w[0]->group)
-        MCV_TRY(quantize(ops, arena, x, w[0]->group));
     for (int i = 0; i < count; i++) {
+        MCV_TRY(quantize(ops, arena, x, w[i]));
         work.layers[i] = (LinearWork){ops, x, w[i], y[i], false};
         panels += mcv_panels(w[i]->n);
     }

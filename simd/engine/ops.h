@@ -11,27 +11,34 @@ typedef struct mcv_ops {
     unsigned char *scratch; /* [threads][MCV_SCRATCH_BYTES] */
 } mcv_ops;
 
-/* Activations that go into linear layers, [rows, columns]. Their int8 form is made when a layer first wants it. */
-typedef struct mcv_rows {
-    size_t rows, columns;
-    const float *x;
-    size_t group; /* of q; 0: not made yet */
+/* The int8 form of some rows, as quantize_rows has it. */
+typedef struct mcv_int8_rows {
+    size_t group, sum_group;
     int8_t *q;
     size_t ldq;
     float *scale;
     int32_t *sum;
+} mcv_int8_rows;
+
+enum { MCV_MOST_LINEARS = 3 /* of one input that are run together */ };
+
+/* Activations that go into linear layers, [rows, columns]. Their int8 forms are made when a layer first wants them. */
+typedef struct mcv_rows {
+    size_t rows, columns;
+    const float *x;
+    int num_forms;
+    mcv_int8_rows forms[MCV_MOST_LINEARS];
 } mcv_rows;
 
 static inline mcv_rows mcv_rows_of(const float *x, size_t rows, size_t columns) {
     return (mcv_rows){.rows = rows, .columns = columns, .x = x};
 }
 
-/* y = x W^T + b, or y += that. x->columns is w->k; y: [rows, n]. The int8 form of x is allocated in `arena`. */
+/* y = x W^T + b, or y += that. x->columns is w->k; y: [rows, n]. An int8 form of x is allocated in `arena`. */
 mcv_status mcv_linear(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const mcv_packed *w, float *y,
                       bool accumulate);
 
-/* Several layers of the same input and precision, y[i] = x w[i]^T + b, without waiting for each other. */
-enum { MCV_MOST_LINEARS = 3 };
+/* Several layers of the same input, y[i] = x w[i]^T + b, without waiting for each other. */
 mcv_status mcv_linears(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const mcv_packed *const *w, float *const *y,
                        int count);
 

@@ -1,4 +1,5 @@
-/* Linear layers with packed weights: the layouts of kernels.h, quantized when they are packed. */
+/* Linear layers with packed weights: the layouts of kernels.h, quantized when they are packed or already in the file.
+ */
 #ifndef MCV_SIMD_ENGINE_PACKED_H
 #define MCV_SIMD_ENGINE_PACKED_H
 
@@ -8,17 +9,45 @@
 #include "ref/nn.h"
 #include "simd/kernels/kernels.h"
 
-/* A linear layer. Layouts: mcv_gemm_args, mcv_gemm_int8_args, mcv_gemm_int4_args. */
+/* What a layer's weights are packed for: gemm_f32, gemm_bf16, ... */
+typedef enum mcv_layout {
+    MCV_LAYOUT_F32,
+    MCV_LAYOUT_BF16,
+    MCV_LAYOUT_INT8,
+    MCV_LAYOUT_INT4,
+    MCV_LAYOUT_BLOCKS,
+    MCV_LAYOUTS
+} mcv_layout;
+
+/* The arrays that weights are packed into, by their names in kernels.h. */
+typedef enum mcv_part_name {
+    MCV_PART_W,
+    MCV_PART_W_SCALE,
+    MCV_PART_W_SUM,
+    MCV_PART_W_ZERO,
+    MCV_PART_W_GROUP_SCALE,
+    MCV_PART_W_MIN,
+    MCV_PART_W_GROUP_MIN,
+    MCV_PARTS
+} mcv_part_name;
+
+/* One of them, panel by panel. */
+typedef struct mcv_packed_part {
+    size_t panel_bytes; /* 0: the layer has no such part */
+    unsigned char *data;
+} mcv_packed_part;
+
+/* A linear layer. */
 typedef struct mcv_packed {
     const char *name; /* the module's, for taps */
-    mcv_precision precision;
-    size_t n, k;  /* out_features, in_features */
-    size_t group; /* of INT4; k for INT8 */
-    const void *w;
-    const float *w_scale;       /* INT8 */
-    const int32_t *w_sum;       /* INT8 */
-    const uint16_t *w_scale_16; /* INT4 */
-    const float *bias;          /* NULL: none */
+    mcv_layout layout;
+    size_t n, k;             /* out_features, in_features */
+    size_t group, sum_group; /* of the activations that it reads, as quantize_rows has them; 0: floats */
+    /* Of MCV_LAYOUT_BLOCKS, as in mcv_gemm_blocks_args, where block is what group is above. */
+    size_t block_group;
+    int bits, zero;
+    mcv_packed_part parts[MCV_PARTS];
+    const float *bias; /* NULL: none */
 } mcv_packed;
 
 /* Where packed weights come from and go to. */
@@ -28,13 +57,15 @@ typedef struct mcv_packer {
     size_t group;                   /* weights that share a scale in INT4: 32, 64 or 128 */
     const mcv_safetensors *kept;    /* what an earlier run has packed; NULL: nothing */
     mcv_safetensors_writer *writer; /* keeps what is packed; NULL: nobody does */
+    int widened;                    /* layers so far that were to run as stored, but no kernel knows their type */
 } mcv_packer;
 
 /* Packs a layer's weights, rows spread over the threads; BF16 ones stay BF16 where F32 is asked for, which are the same
  * numbers. Or takes them from what is kept: MCV_DIFFERS where that was made from other weights or in another way.
  * name and bias stay the layer's. key: what the layer is kept as, its module's path.
- * MCV_UNSUPPORTED: more in_features than INT8 sums hold (of INT4, too, for whose kernels it is a limit). */
-mcv_status mcv_pack_linear(const mcv_packer *packer, const char *key, const Linear *linear, mcv_precision precision,
+ * MCV_UNSUPPORTED: more in_features than INT8 sums hold (of INT4 and of blocks, too, for whose kernels it is a limit).
+ */
+mcv_status mcv_pack_linear(mcv_packer *packer, const char *key, const Linear *linear, mcv_precision precision,
                            mcv_packed *packed);
 
 /* Panels of MCV_LANES rows, the last one filled up with zeros. */
