@@ -133,11 +133,10 @@ typedef struct mcv_gemm_int4_args {
  * quantize_rows' with group = block, q at least k long; sum has sum_group = 16 where block is 256, which serves groups
  * of 16 and 32, else sum_group = block.
  *
- * Contract of an output: total = 0; for each block ascending: dot = the sum over its groups of sc * sum of (code -
- * zero)
- * * q, and low = minus the sum over its groups of mn * sum of q, both exact in int32; inner = (float)dot * d, or
- * fmaf((float)dot, d, (float)low * dmin) where there are minima; total = fmaf(inner, scale, total). Then bias and
- * accumulate as in mcv_gemm_args. Error: gamma(blocks + 2) * sum over blocks of scale * (|dot d| + |low dmin|). */
+ * Contract of an output: total = 0; for each block ascending: dot = the sum of sc * (code - zero) * q, low = minus the
+ * sum of mn * q, both over the block and exact in int32; inner = (float)dot * d, or fmaf((float)dot, d, (float)low *
+ * dmin) where there are minima; total = fmaf(inner, scale, total). Then bias and accumulate as in mcv_gemm_args.
+ * Error: gamma(blocks + 2) * sum over blocks of scale * (|dot d| + |low dmin|). */
 typedef struct mcv_gemm_blocks_args {
     size_t m, n, k, block, group;
     int bits, zero;

@@ -23,6 +23,7 @@ typedef struct mcv_ints {
                           (mcv_half_ints)instruction((__m256i)a.high, bits)};                                          \
     }
 MCV_BINARY(ints_and, _mm256_and_si256)
+MCV_BINARY(ints_or, _mm256_or_si256)
 MCV_BINARY(ints_add, _mm256_add_epi32)
 MCV_BINARY(ints_multiply, _mm256_mullo_epi32)
 MCV_BINARY(ints_larger, _mm256_max_epi32)
@@ -33,6 +34,7 @@ MCV_SHIFT(ints_shift_left, _mm256_slli_epi32)
 MCV_SHIFT(ints_shift_right, _mm256_srli_epi32)
 MCV_SHIFT(shorts_shift_left, _mm256_slli_epi16)
 MCV_SHIFT(shorts_shift_right, _mm256_srai_epi16)
+MCV_SHIFT(shorts_shift_down, _mm256_srli_epi16) /* zeros come in */
 #undef MCV_BINARY
 #undef MCV_SHIFT
 
@@ -43,6 +45,10 @@ MCV_INLINE mcv_ints mcv_ints_load(const void *p) {
 MCV_INLINE mcv_ints mcv_ints_load_u8(const uint8_t *p) {
     return (mcv_ints){(mcv_half_ints)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)),
                       (mcv_half_ints)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(p + 8)))};
+}
+MCV_INLINE mcv_ints mcv_ints_load_i8(const int8_t *p) {
+    return (mcv_ints){(mcv_half_ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)),
+                      (mcv_half_ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(p + 8)))};
 }
 MCV_INLINE mcv_ints mcv_ints_set(int32_t a) {
     return (mcv_ints){(mcv_half_ints)_mm256_set1_epi32(a), (mcv_half_ints)_mm256_set1_epi32(a)};

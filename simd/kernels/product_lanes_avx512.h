@@ -18,6 +18,7 @@ typedef int32_t mcv_ints __attribute__((vector_size(64)));
         return (mcv_ints)instruction((__m512i)a, (unsigned)bits);                                                      \
     }
 MCV_BINARY(ints_and, _mm512_and_si512)
+MCV_BINARY(ints_or, _mm512_or_si512)
 MCV_BINARY(ints_add, _mm512_add_epi32)
 MCV_BINARY(ints_multiply, _mm512_mullo_epi32)
 MCV_BINARY(ints_larger, _mm512_max_epi32)
@@ -28,6 +29,7 @@ MCV_SHIFT(ints_shift_left, _mm512_slli_epi32)
 MCV_SHIFT(ints_shift_right, _mm512_srli_epi32)
 MCV_SHIFT(shorts_shift_left, _mm512_slli_epi16)
 MCV_SHIFT(shorts_shift_right, _mm512_srai_epi16)
+MCV_SHIFT(shorts_shift_down, _mm512_srli_epi16) /* zeros come in */
 #undef MCV_BINARY
 #undef MCV_SHIFT
 
@@ -43,6 +45,9 @@ MCV_INLINE mcv_ints mcv_ints_load(const void *p) {
 }
 MCV_INLINE mcv_ints mcv_ints_load_u8(const uint8_t *p) {
     return (mcv_ints)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+}
+MCV_INLINE mcv_ints mcv_ints_load_i8(const int8_t *p) {
+    return (mcv_ints)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p));
 }
 MCV_INLINE mcv_ints mcv_ints_set(int32_t a) {
     return (mcv_ints)_mm512_set1_epi32(a);

@@ -1,0 +1,323 @@
+/* The product with weights in blocks of two levels, for any instruction set that product_lanes.h knows. The variant
+ * that includes this file says how many panels it takes at a time (TILE_PANELS), how many rows at most (TILE_ROWS), and
+ * names itself (GEMM_BLOCKS).
+ *
+ * With VNNI, products of codes with activations are summed in 32 bits over a group, which is then multiplied with its
+ * scale. Without, they are in 16 bits, pairs of which are multiplied with the scale and added in one instruction: 16 k
+ * of 4-bit codes reach 8 * 15 * 127, 8 of 6-bit ones 4 * 63 * 127. Codes of 8 bits are widened to 16 bits then, even
+ * and odd bytes apart, and so are activations when rows are copied. */
+#ifndef MCV_SIMD_KERNELS_GEMM_BLOCKS_TILES_H
+#define MCV_SIMD_KERNELS_GEMM_BLOCKS_TILES_H
+
+#include "simd/kernels/product_lanes.h"
+
+typedef mcv_gemm_blocks_args Arguments;
+
+typedef struct Panel {
+    const uint8_t *w;
+    const uint16_t *scale, *min;
+    const int8_t *group_scale;
+    const uint8_t *group_min;
+    size_t n, count;
+} Panel;
+
+enum {
+    STEP = 8,              /* k that are unpacked at a time */
+    CHUNK = 16,            /* k whose codes lie together */
+    REGISTER = 64,         /* bytes */
+    AHEAD = 1024,          /* bytes of prefetching */
+    LEVELS = 256,          /* the block with scales of groups */
+    SUM = sizeof(int32_t), /* bytes of a copied sum, or of two of groups */
+#if defined(__AVX512VNNI__)
+    WIDE = 1, /* bytes of a copied activation that is multiplied with codes of 8 bits */
+#else
+    WIDE = 2,
+#endif
+};
+
+/* Panels of what there are `each` times MCV_LANES bytes of; NULL stays NULL. */
+#define PLACE(pointer, n, each) ((pointer) ? (pointer) + (n) * (each) : NULL)
+
+static Panel panel_of(const mcv_gemm_blocks_args *a, size_t n) {
+    size_t blocks = a->k / a->block, groups = a->k / a->group;
+    return (Panel){.w = a->w + n * a->k / 8 * (size_t)a->bits,
+                   .scale = a->w_scale + n * blocks,
+                   .min = PLACE(a->w_min, n, blocks),
+                   .group_scale = PLACE(a->w_group_scale, n, groups),
+                   .group_min = PLACE(a->w_group_min, n, groups)};
+}
+
+/* Bytes of a copied activation. */
+MCV_INLINE size_t width_of(int bits) {
+    return bits == 8 ? WIDE : 1;
+}
+
+/* Sums of a copied row: one a block, or one for two groups. */
+static size_t sums_of(const mcv_gemm_blocks_args *a) {
+    return a->w_group_scale ? a->k / a->group / 2 : a->k / a->block;
+}
+
+static size_t row_bytes(const mcv_gemm_blocks_args *a) {
+    return a->k / a->block * sizeof *a->scale + sums_of(a) * SUM + a->k * width_of(a->bits);
+}
+
+static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, char *memory);
+
+#include "simd/kernels/gemm_tile_walk.h"
+
+/* ---- Copied rows -------------------------------------------------------------------------------------------- */
+
+/* Minus the sum of a group. */
+static int16_t group_sum(const mcv_gemm_blocks_args *a, size_t row, size_t g) {
+    const int32_t *sum = a->sum + row * (a->k / 16) + g * (a->group / 16);
+    return (int16_t) - (a->group == 16 ? sum[0] : sum[0] + sum[1]);
+}
+
+/* Eight activations; those for codes of 8 bits are widened, even ones before odd ones of each four. */
+static void copy_step(const int8_t *from, char *step, int bits) {
+    if (width_of(bits) == 1) {
+        memcpy(step, from, STEP);
+        return;
+    }
+    int16_t wide[STEP] = {from[0], from[2], from[1], from[3], from[4], from[6], from[5], from[7]};
+    memcpy(step, wide, sizeof wide);
+}
+
+/* To scale [blocks][rows], sums [][rows] (of a block: minus the sum; of groups: pairs of int16), q [k / STEP][rows]. */
+static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, char *memory) {
+    size_t blocks = a->k / a->block, sums = sums_of(a), step = STEP * width_of(a->bits);
+    char *scale = memory, *sum = scale + blocks * rows * sizeof *a->scale, *q = sum + sums * rows * SUM;
+    for (size_t r = 0; r < rows; r++) {
+        size_t row = first + r;
+        for (size_t b = 0; b < blocks; b++)
+            memcpy(scale + (b * rows + r) * sizeof *a->scale, &a->scale[row * blocks + b], sizeof *a->scale);
+        for (size_t i = 0; i < sums; i++) {
+            int16_t pair[2];
+            int32_t whole = a->w_group_scale ? 0 : -a->sum[row * blocks + i];
+            if (a->w_group_scale) {
+                pair[0] = group_sum(a, row, 2 * i);
+                pair[1] = group_sum(a, row, 2 * i + 1);
+                memcpy(&whole, pair, sizeof whole);
+            }
+            memcpy(sum + (i * rows + r) * SUM, &whole, sizeof whole);
+        }
+        for (size_t k = 0; k < a->k; k += STEP)
+            copy_step(a->q + row * a->ldq + k, q + (k / STEP * rows + r) * step, a->bits);
+    }
+}
+
+/* ---- Tiles -------------------------------------------------------------------------------------------------- */
+
+/* The codes of eight k: the first four of each output, the others. w: the panel's chunk; half: 0 or 1. */
+MCV_INLINE void load_codes(const uint8_t *w, const int half, const int bits, mcv_ints codes[2]) {
+    const mcv_ints nibble = mcv_ints_set(0x0f0f0f0f), upper = mcv_ints_set(0x30303030);
+    if (bits == 8) {
+        codes[0] = mcv_ints_load(w + 2 * half * REGISTER);
+        codes[1] = mcv_ints_load(w + (2 * half + 1) * REGISTER);
+        return;
+    }
+    mcv_ints both = mcv_ints_load(w + half * REGISTER);
+    codes[0] = mcv_ints_and(both, nibble);
+    codes[1] = mcv_ints_and(mcv_ints_shift_right(both, 4), nibble);
+    if (bits == 6) {
+        mcv_ints four = mcv_ints_load(w + 2 * REGISTER);
+        mcv_ints first = half ? four : mcv_ints_shift_left(four, 4);
+        mcv_ints second = half ? mcv_ints_shift_right(four, 2) : mcv_ints_shift_left(four, 2);
+        codes[0] = mcv_ints_or(codes[0], mcv_ints_and(first, upper));
+        codes[1] = mcv_ints_or(codes[1], mcv_ints_and(second, upper));
+    }
+}
+
+/* sum + the products of four codes with four activations, in 32 bits or in 16. */
+MCV_INLINE mcv_ints add_products(mcv_ints sum, mcv_ints codes, const char *q, const int bits) {
+#if defined(__AVX512VNNI__)
+    (void)bits;
+    return mcv_ints_add_dot(sum, codes, mcv_ints_broadcast(q));
+#else
+    if (bits != 8)
+        return mcv_shorts_add(sum, mcv_bytes_dot(codes, mcv_ints_broadcast(q)));
+    mcv_ints even = mcv_ints_and(codes, mcv_ints_set(0x00ff00ff)), odd = mcv_shorts_shift_down(codes, 8);
+    sum = mcv_ints_add(sum, mcv_shorts_dot(even, mcv_ints_broadcast(q)));
+    return mcv_ints_add(sum, mcv_shorts_dot(odd, mcv_ints_broadcast(q + 4)));
+#endif
+}
+
+/* Whether those sums are in 32 bits. */
+MCV_INLINE bool wide_sums(int bits) {
+    return WIDE == 1 || bits == 8;
+}
+
+/* Two groups' scales as pairs of 16 bits, or one's in both. */
+MCV_INLINE mcv_ints pair_of(mcv_ints first, mcv_ints second) {
+    return mcv_ints_or(mcv_ints_and(first, mcv_ints_set(0xffff)), mcv_ints_shift_left(second, 16));
+}
+
+/* The dot products of a block of groups, or of a block that has none: dot + the sum of scale * codes * q. group_scale,
+ * w: of each panel. */
+MCV_INLINE void add_block(mcv_ints dot[][MCV_TILE_PANELS], const int8_t *const group_scale[], const uint8_t *const w[],
+                          const char *q, size_t block, size_t group, const int rows, const int bits,
+                          const bool levels) {
+    const int panels = panels_of(rows), chunk = CHUNK / 8 * MCV_LANES * bits;
+    const int step = STEP * (int)width_of(bits);
+    mcv_ints sum[MCV_TILE_ROWS][MCV_TILE_PANELS], scale[MCV_TILE_PANELS], codes[MCV_TILE_PANELS][2];
+#define START MCV_EACH_ROW(MCV_EACH_PANEL(sum[r][p] = !levels && wide_sums(bits) ? dot[r][p] : mcv_ints_set(0);))
+#define FINISH                                                                                                         \
+    MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = !wide_sums(bits)                                                           \
+                                                ? mcv_ints_add(dot[r][p], mcv_shorts_dot(sum[r][p], scale[p]))         \
+                                            : levels ? mcv_ints_add(dot[r][p], mcv_ints_multiply(sum[r][p], scale[p])) \
+                                                     : sum[r][p];))
+#define ADD_HALF(half)                                                                                                 \
+    MCV_EACH_PANEL(load_codes(w[p] + at, half, bits, codes[p]);)                                                       \
+    MCV_EACH_ROW({                                                                                                     \
+        const char *x = q + ((half)*rows + r) * step;                                                                  \
+        MCV_EACH_PANEL(sum[r][p] = add_products(sum[r][p], codes[p][0], x, bits);)                                     \
+        MCV_EACH_PANEL(sum[r][p] = add_products(sum[r][p], codes[p][1], x + step / 2, bits);)                          \
+    })
+    size_t at = 0, first = 0;
+    do {
+        MCV_EACH_PANEL({
+            mcv_ints one = levels ? mcv_ints_load_i8(group_scale[p] + first / group * MCV_LANES) : mcv_ints_set(1);
+            scale[p] = wide_sums(bits) ? one : pair_of(one, one);
+        })
+        START
+        size_t k = 0;
+        do {
+            MCV_EACH_PANEL({
+                if (rows <= TILE_ROWS / 2)
+                    for (int i = 0; i < chunk; i += REGISTER)
+                        __builtin_prefetch((const char *)w[p] + at + i + AHEAD);
+            })
+            ADD_HALF(0)
+            if (!wide_sums(bits) && bits == 6) {
+                FINISH
+                START
+            }
+            ADD_HALF(1)
+            if (!wide_sums(bits)) {
+                FINISH
+                START
+            }
+            at += (size_t)chunk;
+            q += 2 * rows * step;
+        } while ((k += CHUNK) < group);
+        if (wide_sums(bits)) {
+            FINISH
+        }
+    } while ((first += group) < block);
+#undef START
+#undef FINISH
+#undef ADD_HALF
+}
+
+/* dot + the sum of scale * sum over the groups of a block, two at a time; `sums`: [groups / 2][rows]. */
+MCV_INLINE void add_sums(mcv_ints dot[][MCV_TILE_PANELS], const void *const group_scale[], const char *sums,
+                         size_t groups, const int rows, const bool is_signed) {
+    const int panels = panels_of(rows);
+    for (size_t g = 0; g < groups; g += 2) {
+        mcv_ints scale[MCV_TILE_PANELS];
+        MCV_EACH_PANEL({
+            const char *first = (const char *)group_scale[p] + g * MCV_LANES, *second = first + MCV_LANES;
+            scale[p] =
+                is_signed
+                    ? pair_of(mcv_ints_load_i8((const int8_t *)first), mcv_ints_load_i8((const int8_t *)second))
+                    : pair_of(mcv_ints_load_u8((const uint8_t *)first), mcv_ints_load_u8((const uint8_t *)second));
+        })
+        MCV_EACH_ROW({
+            mcv_ints sum = mcv_ints_broadcast(sums + (g / 2 * (size_t)rows + r) * SUM);
+            MCV_EACH_PANEL(dot[r][p] = mcv_ints_add(dot[r][p], mcv_shorts_dot(scale[p], sum));)
+        })
+    }
+}
+
+MCV_INLINE int32_t load_sum(const char *sum) {
+    int32_t value;
+    memcpy(&value, sum, sizeof value);
+    return value;
+}
+
+/* A tile with codes of `bits` bits and with scales of groups (levels) or without; x: what copy_rows has written. */
+MCV_INLINE void multiply_kind(const mcv_gemm_blocks_args *a, const Panel panel[], const char *x, float *y,
+                              const int rows, const int bits, const bool levels) {
+    const int panels = panels_of(rows);
+    const size_t blocks = a->k / a->block, block = levels ? LEVELS : a->block, groups = block / a->group;
+    const float *scale = (const float *)x;
+    const char *sum = x + blocks * (size_t)rows * sizeof *scale, *q = sum + sums_of(a) * (size_t)rows * SUM;
+    const size_t w_block = block / 8 * MCV_LANES * (size_t)bits, q_block = block * (size_t)rows * width_of(bits);
+    mcv_floats total[MCV_TILE_ROWS][MCV_TILE_PANELS];
+    MCV_EACH_ROW(MCV_EACH_PANEL(total[r][p] = mcv_floats_set(0);))
+    for (size_t b = 0; b < blocks; b++) {
+        mcv_ints dot[MCV_TILE_ROWS][MCV_TILE_PANELS], low[MCV_TILE_ROWS][MCV_TILE_PANELS];
+        const int8_t *group_scale[MCV_TILE_PANELS];
+        const uint8_t *w[MCV_TILE_PANELS];
+        const void *scales[MCV_TILE_PANELS], *minima[MCV_TILE_PANELS];
+        MCV_EACH_PANEL({
+            w[p] = panel[p].w + b * w_block;
+            scales[p] = group_scale[p] = levels ? panel[p].group_scale + b * groups * MCV_LANES : NULL;
+            minima[p] = levels && panel[p].min ? panel[p].group_min + b * groups * MCV_LANES : NULL;
+        })
+        if (levels) {
+            MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = mcv_ints_set(0);))
+            if (a->zero) {
+                add_sums(dot, scales, sum, groups, rows, true);
+                MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = mcv_ints_multiply(dot[r][p], mcv_ints_set(a->zero));))
+            }
+        } else {
+            MCV_EACH_ROW({
+                mcv_ints start = mcv_ints_set(a->zero * load_sum(sum + r * SUM));
+                MCV_EACH_PANEL(dot[r][p] = start;)
+            })
+        }
+        add_block(dot, group_scale, w, q, block, a->group, rows, bits, levels);
+        mcv_floats d[MCV_TILE_PANELS], d_min[MCV_TILE_PANELS];
+        MCV_EACH_PANEL(d[p] = mcv_floats_load_f16(panel[p].scale + b * MCV_LANES);)
+        if (panel[0].min) {
+            MCV_EACH_PANEL(d_min[p] = mcv_floats_load_f16(panel[p].min + b * MCV_LANES);)
+            MCV_EACH_ROW({
+                mcv_ints start = mcv_ints_set(levels ? 0 : load_sum(sum + r * SUM));
+                MCV_EACH_PANEL(low[r][p] = start;)
+            })
+            if (levels)
+                add_sums(low, minima, sum, groups, rows, false);
+            MCV_EACH_ROW({
+                mcv_floats x_scale = mcv_floats_set(scale[r]);
+                MCV_EACH_PANEL({
+                    mcv_floats inner = mcv_floats_multiply(mcv_floats_from_ints(low[r][p]), d_min[p]);
+                    inner = mcv_floats_fma(mcv_floats_from_ints(dot[r][p]), d[p], inner);
+                    total[r][p] = mcv_floats_fma(inner, x_scale, total[r][p]);
+                })
+            })
+        } else {
+            MCV_EACH_ROW({
+                mcv_floats x_scale = mcv_floats_set(scale[r]);
+                MCV_EACH_PANEL(total[r][p] = mcv_floats_fma(mcv_floats_multiply(mcv_floats_from_ints(dot[r][p]), d[p]),
+                                                            x_scale, total[r][p]);)
+            })
+        }
+        scale += rows;
+        sum += (levels ? groups / 2 : 1) * (size_t)rows * SUM;
+        q += q_block;
+    }
+    store_tile(a, panel, total, y, rows);
+}
+
+MCV_INLINE void multiply(const mcv_gemm_blocks_args *a, const Panel panel[], const char *x, float *y, const int rows) {
+    const bool levels = a->w_group_scale;
+    if (a->bits == 4 && levels)
+        multiply_kind(a, panel, x, y, rows, 4, true);
+    else if (a->bits == 4)
+        multiply_kind(a, panel, x, y, rows, 4, false);
+    else if (a->bits == 6 && levels)
+        multiply_kind(a, panel, x, y, rows, 6, true);
+    else if (a->bits == 6)
+        multiply_kind(a, panel, x, y, rows, 6, false);
+    else if (levels)
+        multiply_kind(a, panel, x, y, rows, 8, true);
+    else
+        multiply_kind(a, panel, x, y, rows, 8, false);
+}
+
+void GEMM_BLOCKS(const mcv_gemm_blocks_args *a) {
+    multiply_all(a);
+}
+
+#endif
