@@ -29,6 +29,9 @@ static const mcv_kernel_case CASES[] = {
     GEMM(bf16, F32, 1024, 4304, 1152, 1, 1),
     GEMM(bf16, F32, 512, 4096, 4096, 1, 1),
     GEMM(bf16, READ, 1, 4096, 4096, 8, 1),
+    GEMM(bf16_fast, BF16, 1024, 4304, 1152, 1, 1),
+    GEMM(bf16_fast, BF16, 512, 4096, 4096, 1, 1),
+    GEMM(bf16_fast, READ, 1, 4096, 4096, 8, 1),
     GEMM(int8, INT8, 1024, 4304, 1152, 1, 1),
     GEMM(int8, INT8, 512, 4096, 4096, 1, 1),
     GEMM(int8, READ, 1, 4096, 4096, 16, 1),
@@ -51,8 +54,8 @@ static const mcv_kernel_case CASES[] = {
     ROWS(add, 1024, 0, 12288, 1),
 };
 
-static const char *const LIMIT_NAMES[] = {"f32", "int8", "read"};
-static const char *const LIMIT_UNITS[] = {"Gop/s", "Gop/s", "GB/s"};
+static const char *const LIMIT_NAMES[] = {"f32", "int8", "bf16", "read"};
+static const char *const LIMIT_UNITS[] = {"Gop/s", "Gop/s", "Gop/s", "GB/s"};
 
 typedef struct Bench {
     mcv_target target;
@@ -88,6 +91,8 @@ static uint64_t read_words(const uint64_t *words, size_t count) {
     return sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
 }
 
+static const mcv_peak PEAKS[] = {MCV_PEAK_f32, MCV_PEAK_int8, MCV_PEAK_bf16}; /* [mcv_limit] */
+
 static void run_limit(void *context, size_t begin, size_t end, int worker) {
     Loop *loop = context;
     const Bench *bench = loop->bench;
@@ -96,8 +101,7 @@ static void run_limit(void *context, size_t begin, size_t end, int worker) {
         if (loop->limit == MCV_LIMIT_READ)
             bench->sums[worker] += read_words(bench->memory + i * words, words);
         else
-            loop->amounts[i] =
-                mcv_peak_run(loop->limit == MCV_LIMIT_F32 ? MCV_PEAK_f32 : MCV_PEAK_int8, bench->target, PEAK_ROUNDS);
+            loop->amounts[i] = mcv_peak_run(PEAKS[loop->limit], bench->target, PEAK_ROUNDS);
     }
 }
 
@@ -168,6 +172,7 @@ static void describe(const mcv_kernel_case *s, char *text, size_t size) {
     switch (s->kernel) {
     case MCV_KERNEL_gemm_f32:
     case MCV_KERNEL_gemm_bf16:
+    case MCV_KERNEL_gemm_bf16_fast:
     case MCV_KERNEL_gemm_int8:
         snprintf(text, size, "%zu x %zu x %zu", s->m, s->k, s->n);
         return;

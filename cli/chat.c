@@ -236,15 +236,35 @@ static mcv_status take_line(session *self, const char *line, bool *quit) {
     return line[0] == '/' ? session_command(self, line, quit) : ask(self, line);
 }
 
-/* At a terminal an error is shown and the session goes on; in a pipe it ends the program. */
+/* Lines that could not be taken, for the program's exit code. */
+typedef struct failed_lines {
+    size_t count;
+    mcv_status first;
+} failed_lines;
+
+/* An error is shown and the session goes on, unless nothing more can be read or printed. */
+static mcv_status show_error(mcv_status status, size_t line, bool terminal, failed_lines *failed) {
+    if (status == MCV_OK || ferror(stdin) || ferror(stdout))
+        return status;
+    if (terminal)
+        fprintf(stderr, "%s\n", mcv_error_message());
+    else
+        fprintf(stderr, "standard input: line %zu: %s\n", line, mcv_error_message());
+    if (failed->count++ == 0)
+        failed->first = status;
+    return MCV_OK;
+}
+
+/* At a terminal who asked has seen what failed; what reads a pipe is told by the exit code. */
 static mcv_status converse(session *self) {
     bool terminal = isatty(STDIN_FILENO) != 0, quit = false;
     char *line = NULL;
     size_t capacity = 0;
     mcv_status status = MCV_OK;
+    failed_lines failed = {0};
     if (terminal)
         fputs(SESSION_HELP, stderr);
-    while (!quit && status == MCV_OK) {
+    for (size_t number = 1; !quit && status == MCV_OK; number++) {
         if (terminal)
             fputs("> ", stderr);
         status = read_line(&line, &capacity, &quit);
@@ -253,13 +273,12 @@ static mcv_status converse(session *self) {
         if (!quit && status == MCV_OK)
             status = take_line(self, line, &quit);
         mcv_log_progress_end();
-        if (terminal && status != MCV_OK) {
-            fprintf(stderr, "%s\n", mcv_error_message());
-            status = MCV_OK;
-        }
+        status = show_error(status, number, terminal, &failed);
     }
     free(line);
-    return status;
+    if (status != MCV_OK || failed.count == 0 || terminal)
+        return status;
+    return MCV_FAIL(failed.first, "%zu line%s of standard input failed", failed.count, failed.count == 1 ? "" : "s");
 }
 
 /* ---- Options ------------------------------------------------------------------------------------------------ */
@@ -373,7 +392,8 @@ const mcv_command mcv_chat_command = {
     .summary = "answer questions about images and videos, or just talk",
     .operands = "",
     .details = "Prints the answer while it is written. Without -p it reads questions line by line and keeps the\n"
-               "conversation; /help lists what else it understands. Videos are sampled and packed as the model card\n"
+               "conversation; /help lists what else it understands. A line that fails is told, and the next one read;\n"
+               "the exit code is then that of the first. Videos are sampled and packed as the model card\n"
                "does; preprocess --video shows how. Sampling, beams and penalties are those of the\n"
                "Hugging Face model's chat() unless given here.\n",
     .options = OPTIONS,

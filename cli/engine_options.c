@@ -1,6 +1,7 @@
 #include "cli/engine_options.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const ONLY_FAST[] = {"llm-dtype", "vision-dtype", "resampler-dtype", "kv-dtype",
@@ -33,6 +34,25 @@ static mcv_status check_reference(const mcv_arguments *arguments, mcv_precision 
     return MCV_OK;
 }
 
+static mcv_status read_group(const mcv_arguments *arguments, mcv_model_options *options) {
+    static const int GROUPS[] = {32, 64, 128};
+    const char *text = mcv_option_value(arguments, "group");
+    if (!text)
+        return MCV_OK;
+    if (options->llm != MCV_PRECISION_INT4 && options->vpm != MCV_PRECISION_INT4 &&
+        options->resampler != MCV_PRECISION_INT4)
+        return MCV_FAIL(MCV_USAGE, "--group has no effect without int4 weights (--dtype int4)");
+    for (size_t i = 0; i < sizeof GROUPS / sizeof *GROUPS; i++) {
+        char number[8];
+        snprintf(number, sizeof number, "%d", GROUPS[i]);
+        if (strcmp(text, number) == 0) {
+            options->group = GROUPS[i];
+            return MCV_OK;
+        }
+    }
+    return MCV_FAIL(MCV_USAGE, "--group %s: expected 32, 64 or 128", text);
+}
+
 mcv_status mcv_engine_options_read(const mcv_arguments *arguments, mcv_engine_kind engine, mcv_model_options *options) {
     const char *name = mcv_option_value(arguments, "engine");
     /* Commands that compare want the reference's weights, those that answer want them as they are. */
@@ -52,6 +72,6 @@ mcv_status mcv_engine_options_read(const mcv_arguments *arguments, mcv_engine_ki
     MCV_TRY(read_precision(arguments, "vision-dtype", &options->vpm));
     MCV_TRY(read_precision(arguments, "resampler-dtype", &options->resampler));
     MCV_TRY(read_precision(arguments, "kv-dtype", &options->kv));
-    MCV_TRY(mcv_option_int(arguments, "group", 32, 128, &options->group));
+    MCV_TRY(read_group(arguments, options));
     return mcv_option_int(arguments, "chunk", 1, INT_MAX, &options->chunk);
 }

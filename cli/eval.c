@@ -141,6 +141,8 @@ static mcv_status check_options(evaluation *self) {
         return MCV_FAIL(MCV_USAGE, "--resume and --save exclude each other: what was scored before is not kept");
     if (mcv_option_count(arguments, "max-kl") > 0 && mcv_option_count(arguments, "check") == 0)
         return MCV_FAIL(MCV_USAGE, "--max-kl goes with --check");
+    if (mcv_option_count(arguments, "save") > 0)
+        MCV_TRY(mcv_logits_check_output(mcv_option_value(arguments, "save"), 0, false));
     self->max_kl = (double)INFINITY;
     self->items.context = 256;
     MCV_TRY(mcv_option_double(arguments, "max-kl", 0, (double)INFINITY, &self->max_kl));

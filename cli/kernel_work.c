@@ -76,8 +76,10 @@ static void run_gemm(const mcv_kernel_work *work, size_t begin, size_t end, void
         a.scratch = scratch;
         if (work->shape.kernel == MCV_KERNEL_gemm_f32)
             work->kernels->gemm_f32(&a);
-        else
+        else if (work->shape.kernel == MCV_KERNEL_gemm_bf16)
             work->kernels->gemm_bf16(&a);
+        else
+            work->kernels->gemm_bf16_fast(&a);
     }
 }
 
@@ -343,6 +345,7 @@ mcv_status mcv_kernel_work_make(mcv_kernel_work *work, const mcv_kernel_case *sh
     switch (shape->kernel) {
     case MCV_KERNEL_gemm_f32:
     case MCV_KERNEL_gemm_bf16:
+    case MCV_KERNEL_gemm_bf16_fast:
         return make_gemm(work, arena);
     case MCV_KERNEL_gemm_int8:
         return make_int8(work, arena);

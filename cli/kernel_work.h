@@ -5,7 +5,7 @@
 #include "core/arena.h"
 #include "simd/kernels/kernel_table.h"
 
-typedef enum mcv_limit { MCV_LIMIT_F32, MCV_LIMIT_INT8, MCV_LIMIT_READ, MCV_LIMITS } mcv_limit;
+typedef enum mcv_limit { MCV_LIMIT_F32, MCV_LIMIT_INT8, MCV_LIMIT_BF16, MCV_LIMIT_READ, MCV_LIMITS } mcv_limit;
 
 /* A shape of a kernel. What m, n, k mean: products [m][k] by [n][k]; rows [m][k]; attention m queries, n keys, k
  * head_dim, `layers` heads; elements m k. Products with few rows take `layers` matrices in turn, so that they come from

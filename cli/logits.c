@@ -297,6 +297,8 @@ static mcv_status open_files(logits_run *self) {
     MCV_TRY(mcv_option_int(arguments, "top-k", 2, MCV_MOST_TOP, &self->top_k));
     MCV_TRY(mcv_tolerances_open(arguments, "ref", &self->tolerances));
     self->rows = json_array();
+    if (save)
+        MCV_TRY(mcv_logits_check_output(save, arguments->num_operands, true));
     if (check)
         MCV_TRY(mcv_saved_logits_open(check, &self->saved));
     return save ? mcv_logits_writer_open(save, &origin, &self->writer) : MCV_OK;

@@ -9,7 +9,7 @@
 enum { MAX_OPTIONS = 64, MAX_THREADS = 1024, FIRST_CODE = 256 /* above every letter */ };
 
 static const mcv_option COMMON_OPTIONS[] = {
-    {0, "engine", "ENGINE", "ref, the reference, or fast"},
+    {0, "engine", "ENGINE", "ref, the reference, or fast (default: fast in chat, eval and bench, ref elsewhere)"},
     {0, "dtype", "TYPE", "weights as f32, bf16, int8, int4, or stored: as the file has them"},
     {0, "target", "NAME", "the instruction set, as `minicpmv kernels` lists them"},
     {0, "threads", "N", "threads (default: one per processor)"},

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/json_output.h"
 #include "cli/logits_measure.h"
@@ -117,6 +118,52 @@ mcv_status mcv_logits_writer_close(mcv_logits_writer *writer, bool complete) {
     json_decref(writer->root);
     free(writer);
     return status;
+}
+
+/* ---- What may be written over ------------------------------------------------------------------------------------ */
+
+static bool is_kept_json(const char *path) {
+    mcv_json root, rows;
+    if (mcv_json_load(path, &root) != MCV_OK)
+        return false;
+    bool kept = mcv_json_get_array(&root, "rows", &rows) == MCV_OK && rows.value &&
+                json_is_object(json_object_get(root.value, "made_with"));
+    mcv_json_free(&root);
+    return kept;
+}
+
+static bool is_kept_array(const char *path) {
+    mcv_npy array;
+    if (mcv_npy_open(path, &array) != MCV_OK)
+        return false;
+    bool kept = array.tensor.rank == 2 && mcv_dtype_is_float(array.tensor.dtype);
+    mcv_npy_close(&array);
+    return kept;
+}
+
+static bool is_kept_file(const char *path) {
+    mcv_safetensors *file;
+    if (mcv_safetensors_open(path, &file) != MCV_OK)
+        return false;
+    bool kept = mcv_safetensors_metadata(file, "made_with") != NULL;
+    for (size_t i = 0; i < mcv_safetensors_count(file); i++)
+        kept = kept && strncmp(mcv_safetensors_name(file, i), "logits.", strlen("logits.")) == 0;
+    mcv_safetensors_close(file);
+    return kept;
+}
+
+mcv_status mcv_logits_check_output(const char *path, int cases, bool has_rows) {
+    struct stat about;
+    bool is_json = ends_in(path, ".json"), is_array = ends_in(path, ".npy");
+    if (is_array && cases > 1)
+        return MCV_FAIL(MCV_USAGE, "%s: a .npy file holds one case; for more, a safetensors file", path);
+    if (is_json && !has_rows)
+        return MCV_FAIL(MCV_USAGE, "%s: a .json file keeps no numbers; name a safetensors file", path);
+    if (stat(path, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size == 0)
+        return MCV_OK;
+    if (is_json ? is_kept_json(path) : is_array ? is_kept_array(path) : is_kept_file(path))
+        return MCV_OK;
+    return MCV_FAIL(MCV_BAD_INPUT, "%s: not a file of kept logits; it is left as it is", path);
 }
 
 /* ---- Reading ----------------------------------------------------------------------------------------------------- */

@@ -14,6 +14,11 @@ typedef struct mcv_logits_origin {
 
 typedef struct mcv_logits_writer mcv_logits_writer;
 
+/* Whether a file can take what is to be kept, before anything is run. cases: how many, 0 where that is not known yet;
+ * has_rows: rows are described. MCV_USAGE: several cases into a .npy file, numbers alone into a .json file.
+ * MCV_BAD_INPUT: the file is there and is something else than kept logits. */
+mcv_status mcv_logits_check_output(const char *path, int cases, bool has_rows);
+
 mcv_status mcv_logits_writer_open(const char *path, const mcv_logits_origin *origin, mcv_logits_writer **writer);
 /* A case's logits, [conversations, vocabulary]; `rows` describes each in JSON, for files that keep no numbers;
  * NULL: MCV_USAGE for such a file. */

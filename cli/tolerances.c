@@ -142,6 +142,11 @@ mcv_status mcv_tolerances_open(const mcv_arguments *arguments, const char *engin
     engine = given ? given : engine;
     dtype = dtype ? dtype : "f32";
     *tolerances = NULL;
+    if (!path && strcmp(engine, "ref") == 0 && strcmp(dtype, "f32") != 0)
+        return MCV_FAIL(MCV_USAGE,
+                        "--dtype %s: the reference computes in f32 only; --engine fast has others, or a --tol "
+                        "FILE of your own",
+                        dtype);
     if (path)
         return read_file(path, engine, dtype, tolerances);
     return mcv_tolerances_read(mcv_default_tolerances, strlen(mcv_default_tolerances), OWN_TABLE, engine, dtype,

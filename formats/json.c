@@ -60,14 +60,21 @@ static mcv_status load_json(const char *text, size_t size, json_t **value, json_
     return status;
 }
 
+/* Where a text is one line, the caller's name for it says which. */
+static mcv_status fail_syntax(const char *name, bool has_lines, const json_error_t *error) {
+    if (!has_lines)
+        return MCV_FAIL(MCV_BAD_INPUT, "%s: column %d: not valid JSON: %s", name, error->column, error->text);
+    return MCV_FAIL(MCV_BAD_INPUT, "%s: line %d, column %d: not valid JSON: %s", name, error->line, error->column,
+                    error->text);
+}
+
 mcv_status mcv_json_parse(const char *text, size_t size, const char *name, mcv_json *root) {
     *root = (mcv_json){0};
     json_error_t error;
     json_t *value;
     MCV_TRY(load_json(text, size, &value, &error));
     if (!value)
-        return MCV_FAIL(MCV_BAD_INPUT, "%s: line %d, column %d: not valid JSON: %s", name, error.line, error.column,
-                        error.text);
+        return fail_syntax(name, size > 0 && memchr(text, '\n', size), &error);
     mcv_status status = mcv_strdup(&root->file, name);
     if (status == MCV_OK)
         root->value = value;

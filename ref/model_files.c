@@ -1,5 +1,7 @@
 #include "ref/model_files.h"
 
+#include <string.h>
+
 #include "formats/gguf.h"
 #include "ref/chat_template.h"
 #include "ref/gguf_config.h"
@@ -14,12 +16,29 @@ static void close_pair(Pair *pair) {
     mcv_gguf_close(pair->vision);
 }
 
+/* The file of the vision side is easily taken for the model. */
+static mcv_status expect_language(const char *path) {
+    mcv_gguf *file;
+    mcv_gguf_string architecture = {"", 0};
+    MCV_TRY(mcv_gguf_open(path, &file));
+    mcv_status status = mcv_gguf_get_string(file, "general.architecture", &architecture);
+    if (status == MCV_OK && architecture.size == 4 && memcmp(architecture.data, "clip", 4) == 0)
+        status = MCV_FAIL(MCV_USAGE,
+                          "%s is the vision side (architecture clip): name it with --mmproj, and with --model "
+                          "the GGUF file of the language model",
+                          path);
+    mcv_gguf_close(file);
+    return status;
+}
+
 static mcv_status open_pair(const ModelFiles *files, bool needs_vision, Pair *pair) {
     bool is_gguf;
     *pair = (Pair){0};
     MCV_TRY(mcv_path_is_gguf(files->model, &is_gguf));
     if (!is_gguf && files->mmproj)
         return MCV_FAIL(MCV_USAGE, "%s is no GGUF file: --mmproj goes with one", files->model);
+    if (is_gguf)
+        MCV_TRY(expect_language(files->model));
     if (is_gguf && needs_vision && !files->mmproj)
         return MCV_FAIL(MCV_USAGE, "%s holds the language model alone: --mmproj FILE is needed for the vision side",
                         files->model);

@@ -24,7 +24,7 @@ json() {
     "$PROGRAM" diff --json "$@" 2>/dev/null | python3 -c "import json,sys; r=json.load(sys.stdin); sys.exit(0 if $filter else repr(r))"
 }
 
-plan 35
+plan 37
 expect "equal dumps" 0 '^all equal: 2 comparisons in 1 case$' diff "$work/both" "$work/both"
 expect "a line a tensor" 0 '^vpm +\[1\] +F32 +0.00e\+00 +0.00e\+00 +0.00e\+00 +1.000000000 +0 +0 +0  - +ok$' diff "$work/both" "$work/both"
 expect "one differs" 1 '^first divergence: .*: llm.lm_head: rel_l2 0.5' diff "$work/head_differs" "$work/both"
@@ -68,6 +68,8 @@ expect "without names nothing is common" 1 'nothing was compared' diff --common 
 expect_error "names that are not there" 3 'none: ' diff --names "$work/none" "$work/foreign" "$work/native"
 expect_error "names that are none" 3 'both: ' diff --names "$work/both" "$work/foreign" "$work/native"
 expect_error "a filter that matches nothing" 2 '^minicpmv diff: --filter nosuch: nothing in .*both is of that name' "$PROGRAM" diff --filter nosuch "$work/both" "$work/both"
+expect_error "a type that the reference has not" 2 '--dtype int4: the reference computes in f32 only' "$PROGRAM" diff --dtype int4 "$work/both" "$work/both"
+expect "the fast engine's demands" 0 '^all equal' "$PROGRAM" diff --dtype int4 --engine fast "$work/both" "$work/both"
 expect "a filter" 0 '^all equal: 1 comparison in' diff --filter vpm "$work/head_differs" "$work/both"
 expect "a stage" 1 '^first divergence: .*: llm.lm_head' diff --stage llm "$work/all_differs" "$work/both"
 printf '* * vpm ulp_max=4\n* * * shown\n' >"$work/tolerances"

@@ -2,7 +2,7 @@
 # --engine fast: golden cases, the same bits whatever the threads, targets and chunks, and what it refuses.
 . tests/command_line.sh
 
-plan 19
+plan 21
 verify=("$PROGRAM" verify)
 single=golden/cases/single
 
@@ -11,7 +11,9 @@ expect_error "the reference has no target" 4 '--target avx2: the reference is pl
 expect_error "the reference has no chunks" 4 '--chunk: the reference has no such choice' "${verify[@]}" $single --chunk 5
 expect_error "an unknown target" 2 'there is none of this name' "${verify[@]}" $single --engine fast --target pentium
 expect_error "an unknown type" 2 'expected f32, bf16, int8, int4 or stored' "${verify[@]}" $single --engine fast --llm-dtype q4
-expect_error "groups that no kernel has" 2 'groups of 48 weights' "${verify[@]}" $single --engine fast --group 48
+expect_error "groups that no kernel has" 2 '--group 48: expected 32, 64 or 128' "${verify[@]}" $single --engine fast --dtype int4 --group 48
+expect_error "groups without int4" 2 '--group has no effect without int4 weights' "${verify[@]}" $single --engine fast --dtype int8 --group 32
+expect "groups of the encoder alone" 0 '^all equal' "${verify[@]}" golden/cases/text-only --engine fast --vision-dtype int4 --group 32
 expect_error "a cache in int4" 2 'a KV cache in int4' "${verify[@]}" $single --engine fast --kv-dtype int4
 
 expect "every golden case in f32" 0 '^all equal: [0-9]+ comparisons in [0-9]+ cases' "${verify[@]}" golden/cases/* --engine fast

@@ -36,7 +36,7 @@ result "as many answers as items" "$([ "$(wc -l <"$work/answers")" -eq "$items" 
 expect "a table; a wrong answer is wrong" 0 '^all +1 +0\.00 %$' evaluate "$work/text.jsonl"
 expect_error "no answer to compare with" 3 'no_answer.jsonl: line 1: .*answer' evaluate "$work/no_answer.jsonl"
 expect_error "no messages" 3 'no_messages.jsonl: line 1: .*messages' evaluate "$work/no_messages.jsonl"
-expect_error "a line that is not JSON" 3 'no_json.jsonl: line 1' evaluate "$work/no_json.jsonl"
+expect_error "a line that is not JSON" 3 'no_json.jsonl: line 1: column [0-9]+: not valid JSON: ' evaluate "$work/no_json.jsonl"
 expect_error "an image that is not there" 3 'none.png' evaluate "$work/no_image.jsonl"
 expect_error "no items" 3 'expected items, found none' evaluate "$work/empty.jsonl"
 

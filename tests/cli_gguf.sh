@@ -12,7 +12,7 @@ damaged() {
     echo "$work/$1"
 }
 
-plan 47
+plan 50
 expect "quantize to F32" 0 'f32.gguf: 32.000 bits a weight' "${quantize[@]}" --type f32 -o "$work/f32.gguf"
 expect "the vision side" 0 'vision.gguf: 32.000 bits a weight' "${quantize[@]}" --vision-type F32 --vision-output "$work/vision.gguf"
 expect "a case through the pair" 0 '^all equal' "$PROGRAM" verify golden/cases/unicode "${pair[@]}"
@@ -56,6 +56,9 @@ expect_error "no vision side" 2 '--mmproj FILE is needed' "$PROGRAM" chat -m "$w
 expect_error "a vision side beside a folder" 2 'no GGUF file' "$PROGRAM" chat -m "$model" --mmproj "$work/vision.gguf" -p x
 expect_error "a language model for a vision side" 4 'general.architecture: expected clip' "$PROGRAM" chat -m "$work/f32.gguf" \
     --mmproj "$work/f32.gguf" -p x
+expect_error "a vision side for a language model" 2 'vision.gguf is the vision side .*: name it with --mmproj' "$PROGRAM" chat -m "$work/vision.gguf" -p x
+expect_error "for its tokenizer" 2 'vision.gguf is the vision side' "$PROGRAM" tokenize -m "$work/vision.gguf" x
+expect_error "calibration by the fast engine" 2 '--engine fast: only the reference' "$PROGRAM" imatrix -m golden/demo --engine fast --task x -o "$work/x"
 expect_error "no such type" 2 'no such type' "${quantize[@]}" --type Q9_9 -o "$work/q.gguf"
 expect_error "nothing to write" 2 'needed' "${quantize[@]}"
 cp "$work/f32.gguf" "$work/before.gguf"

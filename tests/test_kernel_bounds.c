@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "core/tensor.h"
+#include "simd/kernels/gemm_contract.h"
 #include "simd/kernels/kernel_math.h"
 #include "tests/kernels/check_kernel.h"
 
@@ -97,6 +98,35 @@ BOUND_TEST(gemm_f32, mcv_gemm_args) {
 
 BOUND_TEST(gemm_bf16, mcv_gemm_args) {
     check_gemm(a, true);
+}
+
+/* Each variant, for they need not have the contract's bits. Beside the bound for rounded inputs, what rounding costs.
+ */
+BOUND_TEST(gemm_bf16_fast, mcv_gemm_args) {
+    float *before = copy_rows(a->y, a->m, a->n, a->ldy);
+    for (int target = 0; target < MCV_TARGETS; target++) {
+        mcv_kernel_fn variant = mcv_kernel_variant(MCV_KERNEL_gemm_bf16_fast, (mcv_target)target);
+        if (!variant || !mcv_target_available((mcv_target)target))
+            continue;
+        mcv_gemm_args again = *a;
+        float *found = again.y = copy_rows(before, a->m, a->n, a->ldy);
+        ((void (*)(const mcv_gemm_args *))variant)(&again);
+        for (size_t m = 0; m < a->m; m++)
+            for (size_t n = 0; n < a->n; n++) {
+                double exact, bound, of_inputs = 0, unrounded = 0;
+                again.y = before;
+                bound = bf16_fast_bound(&again, m, n, &exact);
+                within(found[m * a->ldy + n], exact, bound, mcv_target_name((mcv_target)target));
+                for (size_t k = 0; k < a->k; k++) {
+                    double x = a->x[m * a->ldx + k], w = mcv_bf16_weight(a, n, k);
+                    unrounded += (x - mcv_rounded_to_bf16(a->x[m * a->ldx + k])) * w;
+                    of_inputs += fabs(x * w) * 0x1p-8;
+                }
+                within(found[m * a->ldy + n], exact + unrounded, bound + of_inputs, "y of x");
+            }
+        free(found);
+    }
+    free(before);
 }
 
 /* Three roundings: of the integer to a float, of the scale, of their product. */

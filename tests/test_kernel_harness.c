@@ -4,6 +4,7 @@
 #include <math.h>
 #include <signal.h>
 
+#include "simd/kernels/gemm_contract.h"
 #include "simd/kernels/kernel_math.h"
 #include "tests/kernels/check_kernel.h"
 
@@ -170,6 +171,34 @@ Test(kernel_harness, the_right_chain_passes) {
     KernelCheck check = run(MCV_KERNEL_gemm_f32, mcv_kernel_variant(MCV_KERNEL_gemm_f32, MCV_TARGET_contract));
     cr_expect_not(check.failed, "%s", check.message);
     cr_expect_gt(check.comparisons, 10000);
+}
+
+/* Kernels of class BOUND may add up in another order, but not compute something else. */
+static void adds_backwards(const mcv_gemm_args *a) {
+    for (size_t m = 0; m < a->m; m++)
+        for (size_t n = 0; n < a->n; n++) {
+            float *y = &a->y[m * a->ldy + n], total = (a->accumulate ? *y : 0) + (a->bias ? a->bias[n] : 0);
+            for (size_t k = a->k; k-- > 0;)
+                total += mcv_rounded_to_bf16(a->x[m * a->ldx + k]) * mcv_bf16_weight(a, n, k);
+            *y = total;
+        }
+}
+
+Test(kernel_harness, a_bound_leaves_the_order_open) {
+    KernelCheck check = run(MCV_KERNEL_gemm_bf16_fast, (mcv_kernel_fn)adds_backwards);
+    cr_expect_not(check.failed, "%s", check.message);
+    cr_expect_gt(check.comparisons, 10000);
+}
+
+MUTANT(forgets_to_round, gemm_bf16_fast, mcv_gemm_args, "y[") {
+    CONTRACT(gemm_bf16, a);
+}
+
+MUTANT(loses_the_last_product, gemm_bf16_fast, mcv_gemm_args, "y[") {
+    adds_backwards(a);
+    for (size_t m = 0; a->k && m < a->m; m++)
+        for (size_t n = 0; n < a->n; n++)
+            a->y[m * a->ldy + n] -= mcv_rounded_to_bf16(a->x[m * a->ldx + a->k - 1]) * mcv_bf16_weight(a, n, a->k - 1);
 }
 
 MUTANT(forgets_to_accumulate, gemm_int8, mcv_gemm_int8_args, "y[") {

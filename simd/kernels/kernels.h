@@ -35,16 +35,24 @@ enum {
 /* y[m][n] = x[m] . w[n] (+ bias[n]) (+ y[m][n] before).
  *
  * Packed weights are panels of MCV_LANES rows of W, [ceil(n / 16)], missing rows are zeros:
- *     gemm_f32:  float    [k][16]
- *     gemm_bf16: uint16_t [ceil(k / 2)][16][2], a pair of neighbouring k lies side by side; an odd k ends in a zero
+ *     gemm_f32:                  float    [k][16]
+ *     gemm_bf16, gemm_bf16_fast: uint16_t [ceil(k / 2)][16][2], a pair of neighbouring k lies side by side; an odd k
+ *                                ends in a zero
  * so that a slice of W's rows that starts at a multiple of 16 is a slice of the memory.
  *
- * Contract of an output: total = 0; for each block of MCV_K_BLOCK k: chain = 0, chain = fmaf(x[k], w[k], chain) for k
- * ascending, total = total + chain. Then total + bias where there is one, then y + total where `accumulate` is set.
- * BF16 weights are widened first, which is exact. An output does not depend on m: a matrix-vector product is a row of
- * the matrix-matrix product. k = 0 gives bias or 0. Error: |total - exact| <= gamma(MCV_K_BLOCK + ceil(k /
- * MCV_K_BLOCK)) * sum |x w|, gamma(i) = i u / (1 - i u), u = 2^-24 (Higham, Accuracy and Stability of Numerical
- * Algorithms, 2nd ed., section 3.1). */
+ * Contract of an output (gemm_f32, gemm_bf16): total = 0; for each block of MCV_K_BLOCK k: chain = 0, chain =
+ * fmaf(x[k], w[k], chain) for k ascending, total = total + chain. Then total + bias where there is one, then y + total
+ * where `accumulate` is set. BF16 weights are widened first, which is exact. An output does not depend on m: a
+ * matrix-vector product is a row of the matrix-matrix product. k = 0 gives bias or 0. Error: |total - exact| <=
+ * gamma(MCV_K_BLOCK + ceil(k / MCV_K_BLOCK)) * sum |x w|, gamma(i) = i u / (1 - i u), u = 2^-24 (Higham, Accuracy and
+ * Stability of Numerical Algorithms, 2nd ed., section 3.1).
+ *
+ * gemm_bf16_fast is what instruction sets have pairs of BF16 for. It is of class BOUND, and taken only where asked for:
+ * each x is rounded to BF16 first (r, to nearest, ties to even), products are added up in any order, each addition
+ * rounded by less than a unit in the last place (2 u), and what is smaller than 2^-126, input or result, may count as
+ * 0: |y - exact of r| <= gamma(k + 5) * (sum |r w| + |bias| + |y before|) + 2^-126 * (sum |r| + sum |w| + 2 k + 4)
+ * where sum |r w| + |bias| + |y before| is below FLT_MAX / 2; elsewhere y may be anything. The contract is gemm_bf16's
+ * of r. That x was rounded costs 2^-8 sum |x w| at most. An output does not depend on n, but may on m. */
 typedef struct mcv_gemm_args {
     size_t m, n, k;
     const float *x; /* [m], rows ldx apart */

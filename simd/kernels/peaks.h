@@ -7,6 +7,7 @@
 typedef enum mcv_peak {
     MCV_PEAK_f32,  /* fused multiply-adds of FP32 */
     MCV_PEAK_int8, /* products of bytes, added up in 32 bits with dot product instructions, in 16 bits without */
+    MCV_PEAK_bf16, /* products of pairs of BF16 */
     MCV_PEAKS
 } mcv_peak;
 

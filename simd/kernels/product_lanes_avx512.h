@@ -40,6 +40,21 @@ MCV_INLINE mcv_ints mcv_ints_add_dot(mcv_ints sum, mcv_ints unsigned_bytes, mcv_
 }
 #endif
 
+#if defined(__AVX512BF16__)
+/* sum + the products of two pairs of BF16. */
+MCV_INLINE mcv_floats mcv_floats_add_pairs(mcv_ints a, mcv_ints b, mcv_floats sum) {
+    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+/* `count` floats as BF16. */
+MCV_INLINE void mcv_round_to_bf16(uint16_t *to, const float *from, size_t count) {
+    for (size_t i = 0; i < count; i += MCV_LANES) {
+        size_t step = mcv_step(count - i);
+        __m256i bits = (__m256i)_mm512_cvtneps_pbh(mcv_floats_load_step(from + i, step));
+        _mm256_mask_storeu_epi16(to + i, mcv_mask_first(step), bits);
+    }
+}
+#endif
+
 MCV_INLINE mcv_ints mcv_ints_load(const void *p) {
     return (mcv_ints)_mm512_loadu_si512(p);
 }

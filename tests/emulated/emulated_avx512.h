@@ -17,6 +17,7 @@
 #include <simde/x86/fma.h>
 #pragma GCC diagnostic pop
 
+#include <math.h>
 #include <string.h>
 
 /* The parts of a register, 0 below. */
@@ -125,10 +126,56 @@ static inline int32_t emulated_reduce_max_epi32(__m512i a) {
     return largest;
 }
 
+/* BF16 (Intel, Software Developer's Manual, volume 2, VDPBF16PS and VCVTNEPS2BF16): what is below 2^-126 is 0. */
+static inline float emulated_flush(float a) {
+    return fabsf(a) < 0x1p-126f ? copysignf(0, a) : a;
+}
+static inline float emulated_widen(uint16_t bf16) {
+    uint32_t bits = (uint32_t)bf16 << 16;
+    float a;
+    memcpy(&a, &bits, sizeof a);
+    return emulated_flush(a);
+}
+static inline uint16_t emulated_narrow(float a) {
+    uint32_t bits;
+    a = emulated_flush(a);
+    memcpy(&bits, &a, sizeof bits);
+    if (isnan(a))
+        return (uint16_t)(bits >> 16 | 64);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+static inline __m512 emulated_dpbf16_ps(__m512 sum, __m512i a, __m512i b) {
+    float sums[16];
+    uint16_t first[32], second[32];
+    memcpy(sums, &sum, sizeof sums);
+    memcpy(first, &a, sizeof first);
+    memcpy(second, &b, sizeof second);
+    for (int i = 0; i < 16; i++)
+        for (int j = 2 * i + 1; j >= 2 * i; j--)
+            sums[i] = emulated_flush(emulated_flush(sums[i]) +
+                                     emulated_flush(emulated_widen(first[j]) * emulated_widen(second[j])));
+    memcpy(&sum, sums, sizeof sum);
+    return sum;
+}
+static inline __m256i emulated_cvtneps_pbh(__m512 a) {
+    float floats[16];
+    uint16_t halves[16];
+    __m256i all;
+    memcpy(floats, &a, sizeof floats);
+    for (int i = 0; i < 16; i++)
+        halves[i] = emulated_narrow(floats[i]);
+    memcpy(&all, halves, sizeof all);
+    return all;
+}
+
 #undef _mm512_mask_cvtepi32_storeu_epi8
 #define _mm512_mask_cvtepi32_storeu_epi8 emulated_mask_cvtepi32_storeu_epi8
 #undef _mm512_cvtepi32_epi8
 #define _mm512_cvtepi32_epi8 emulated_cvtepi32_epi8
+#undef _mm512_dpbf16_ps
+#define _mm512_dpbf16_ps(sum, a, b) emulated_dpbf16_ps(sum, (__m512i)(a), (__m512i)(b))
+#undef _mm512_cvtneps_pbh
+#define _mm512_cvtneps_pbh emulated_cvtneps_pbh
 #undef _mm512_reduce_add_epi32
 #define _mm512_reduce_add_epi32 emulated_reduce_add_epi32
 #undef _mm512_reduce_max_epi32

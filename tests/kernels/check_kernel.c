@@ -2,6 +2,7 @@
 
 #include <fenv.h>
 #include <inttypes.h>
+#include <math.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -117,6 +118,17 @@ static void check_poison(KernelCheck *check, const char *name, const Trial *tria
     }
 }
 
+/* Whether an element is what the contract gives, or near enough to it. */
+static bool element_agrees(const Buffer *buffer, size_t row, size_t column, const void *found, const void *wanted) {
+    float a, b;
+    if (!buffer->slack)
+        return element_equal(buffer->element, found, wanted);
+    double slack = (double)buffer->slack[row * buffer->shape.columns + column];
+    memcpy(&a, found, sizeof a);
+    memcpy(&b, wanted, sizeof b);
+    return !isfinite(slack) || fabs((double)a - (double)b) <= slack;
+}
+
 static void check_elements(KernelCheck *check, const char *name, const Trial *trial, const Buffer *buffer,
                            const unsigned char *pages) {
     Shape shape = buffer->shape;
@@ -125,7 +137,7 @@ static void check_elements(KernelCheck *check, const char *name, const Trial *tr
         for (size_t column = 0; column < shape.columns; column++) {
             size_t at = begin + (row * shape.stride + column) * size;
             check->comparisons += buffer->output;
-            if (!element_equal(buffer->element, buffer->map + at, pages + at)) {
+            if (!element_agrees(buffer, row, column, buffer->map + at, pages + at)) {
                 char found[64], wanted[64];
                 fail(check, name, trial, "%s[%zu][%zu] of %zu x %zu is %s, the contract gives %s", buffer->name, row,
                      column, shape.rows, shape.columns, element_text(buffer->element, buffer->map + at, found),

@@ -1,4 +1,8 @@
 /* Arguments of the matrix products and of the quantization of their inputs. */
+#include <float.h>
+#include <math.h>
+
+#include "simd/kernels/gemm_contract.h"
 #include "tests/kernels/kernel_trial.h"
 
 enum { MAX_PRODUCTS = 60000 }; /* multiply-adds a trial: contracts are slow */
@@ -64,7 +68,8 @@ static void *pack(Trial *trial, Element element, size_t n, size_t k, size_t toge
     return w;
 }
 
-static void generate_gemm(Trial *trial, void (*kernel)(const mcv_gemm_args *), Element element, size_t together) {
+/* Draws the arguments. */
+static mcv_gemm_args make_gemm(Trial *trial, Element element, size_t together) {
     mcv_gemm_args a = {0};
     draw_sizes(trial, &a.m, &a.n, &a.k);
     Values values = trial_values(trial);
@@ -76,15 +81,48 @@ static void generate_gemm(Trial *trial, void (*kernel)(const mcv_gemm_args *), E
     trial_describe(trial, "m %zu, n %zu, k %zu, ldx %zu, ldy %zu%s%s", a.m, a.n, a.k, a.ldx, a.ldy,
                    a.bias ? ", bias" : "", a.accumulate ? ", accumulate" : "");
     trial_output(trial, a.y);
-    kernel(&a);
+    return a;
 }
 
 void generate_gemm_f32(Trial *trial, void (*kernel)(const mcv_gemm_args *)) {
-    generate_gemm(trial, kernel, ELEMENT_F32, 1);
+    mcv_gemm_args a = make_gemm(trial, ELEMENT_F32, 1);
+    kernel(&a);
 }
 
 void generate_gemm_bf16(Trial *trial, void (*kernel)(const mcv_gemm_args *)) {
-    generate_gemm(trial, kernel, ELEMENT_BF16, 2);
+    mcv_gemm_args a = make_gemm(trial, ELEMENT_BF16, 2);
+    kernel(&a);
+}
+
+/* The contract and a variant may both be off, in opposite directions. */
+void generate_gemm_bf16_fast(Trial *trial, void (*kernel)(const mcv_gemm_args *)) {
+    mcv_gemm_args a = make_gemm(trial, ELEMENT_BF16, 2);
+    float *slack = trial_buffer(trial, "slack", ELEMENT_F32, (Shape){a.m, a.n, a.n, 0});
+    for (size_t m = 0; m < a.m; m++)
+        for (size_t n = 0; n < a.n; n++) {
+            double exact, bound = bf16_fast_bound(&a, m, n, &exact);
+            slack[m * a.n + n] = (float)(2.001 * bound);
+        }
+    trial_slack(trial, a.y, slack);
+    kernel(&a);
+}
+
+double bf16_fast_bound(const mcv_gemm_args *a, size_t m, size_t n, double *exact) {
+    const double u = 0x1p-24, least = 0x1p-126, roundings = (double)a->k + 5;
+    double size = 0, inputs = 0;
+    *exact = 0;
+    for (size_t k = 0; k < a->k; k++) {
+        double r = (double)mcv_rounded_to_bf16(a->x[m * a->ldx + k]), w = (double)mcv_bf16_weight(a, n, k);
+        *exact += r * w;
+        size += fabs(r * w);
+        inputs += fabs(r) + fabs(w);
+    }
+    const double others[] = {a->bias ? (double)a->bias[n] : 0, a->accumulate ? (double)a->y[m * a->ldy + n] : 0};
+    *exact += others[0] + others[1];
+    size += fabs(others[0]) + fabs(others[1]);
+    if (!(size < FLT_MAX / 2))
+        return INFINITY;
+    return roundings * u / (1 - roundings * u) * size + least * (inputs + 2 * (double)a->k + 4);
 }
 
 /* ---- Integers ----------------------------------------------------------------------------------------------- */

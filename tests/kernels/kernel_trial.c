@@ -196,6 +196,7 @@ void *trial_buffer(Trial *trial, const char *name, Element element, Shape shape)
     buffer->shape = shape;
     buffer->compared = true;
     buffer->output = false;
+    buffer->slack = NULL;
     buffer->data = buffer->map + place(trial, buffer, bytes, alignment);
     for (size_t i = 0; i < buffer->map_bytes; i += POISONED) /* pages are a multiple of it */
         memcpy(buffer->map + i, POISON, POISONED);
@@ -206,6 +207,12 @@ void trial_output(Trial *trial, const void *data) {
     for (int i = 0; i < trial->num_buffers; i++)
         if (trial->buffers[i].data == data)
             trial->buffers[i].output = true;
+}
+
+void trial_slack(Trial *trial, const void *output, const float *slack) {
+    for (int i = 0; i < trial->num_buffers; i++)
+        if (trial->buffers[i].data == output)
+            trial->buffers[i].slack = slack;
 }
 
 void *trial_scratch(Trial *trial) {

@@ -36,6 +36,7 @@ typedef struct Buffer {
     unsigned char *map, *data; /* the pages, the elements in them */
     size_t map_bytes;          /* of what can be touched */
     bool compared, output;
+    const float *slack; /* [rows][columns]: how far elements may be from the contract's; NULL: not at all */
 } Buffer;
 
 enum { MAX_BUFFERS = 48 };
@@ -74,6 +75,9 @@ void *trial_scratch(Trial *trial);
 void *trial_filled(Trial *trial, const char *name, Element element, Shape shape, Values values);
 /* Names a buffer that the kernel writes: its elements count as comparisons. */
 void trial_output(Trial *trial, const void *data);
+/* Lets an output of floats of class BOUND differ from the contract's: slack [rows][columns], dense, a buffer of the
+ * trial. Where it is infinite or NaN, nothing is demanded. */
+void trial_slack(Trial *trial, const void *output, const float *slack);
 /* One row of floats. */
 float *trial_row(Trial *trial, const char *name, size_t columns, Values values);
 
@@ -84,6 +88,10 @@ bool element_equal(Element element, const void *a, const void *b);
 const char *element_text(Element element, const void *data, char text[64]);
 /* The first byte from `begin` to before `end` of a buffer's pages that has lost its poison; `end`: none. */
 size_t first_spoiled(const Buffer *buffer, size_t begin, size_t end);
+
+/* What kernels.h allows an output of gemm_bf16_fast to be off from the exact result of rounded inputs; to be asked
+ * before the kernel runs. Infinite: anything. */
+double bf16_fast_bound(const mcv_gemm_args *a, size_t m, size_t n, double *exact);
 
 #define KERNEL(name, class, arguments) void generate_##name(Trial *trial, void (*kernel)(const arguments *));
 #include "simd/kernels/kernels.def"

@@ -6,5 +6,5 @@ static float weight(const mcv_gemm_args *a, size_t n, size_t k) {
 }
 
 void mcv_gemm_f32_contract(const mcv_gemm_args *a) {
-    mcv_gemm_contract(a, weight);
+    mcv_gemm_contract(a, mcv_same, weight);
 }
