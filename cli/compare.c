@@ -124,6 +124,7 @@ static void judge(mcv_comparison_row *row, const mcv_tolerance *tolerance) {
     else if (!equal && !tolerance->shown)
         judge_distances(row, tolerance);
     row->pass = row->problem[0] == 0;
+    row->shown = row->pass && tolerance->shown;
 }
 
 /* ---- Measuring --------------------------------------------------------------------------------------------------- */
@@ -260,7 +261,7 @@ static mcv_status measure_row(mcv_comparison *comparison, mcv_comparison_row *ro
     const mcv_tolerance *tolerance;
     MCV_TRY(mcv_tolerances_find(comparison->of.tolerances, row->name, &tolerance));
     if (!are_comparable(row, comparison->of.loose_shapes, ours, &row->golden, pair.exact)) {
-        row->pass = tolerance->shown; /* another answer may be longer */
+        row->pass = row->shown = tolerance->shown; /* another answer may be longer */
         if (row->pass)
             row->problem[0] = 0;
         return MCV_OK;
@@ -327,7 +328,8 @@ mcv_status mcv_comparison_json(mcv_comparison *comparison, const char *name, con
     mcv_status status = mcv_json_read_text(golden, strlen(golden), name, &expected);
     if (status != MCV_OK)
         return mcv_fail_context(status, "metadata");
-    row->pass = tolerance->shown || json_equal(ours, expected);
+    row->shown = tolerance->shown;
+    row->pass = row->shown || json_equal(ours, expected);
     char *our_text = json_dumps(ours, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
     char *golden_text = json_dumps(expected, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
     if (!row->pass && our_text && golden_text)
@@ -348,7 +350,7 @@ mcv_status mcv_comparison_reject(mcv_comparison *comparison, const char *name, c
             row = &comparison->rows[i];
     if (!row)
         MCV_TRY(add_row(comparison, name, &row));
-    row->pass = false;
+    row->pass = row->shown = false;
     if (!row->problem[0])
         snprintf(row->problem, sizeof row->problem, "%s", problem);
     return MCV_OK;

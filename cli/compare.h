@@ -21,6 +21,7 @@ typedef struct mcv_comparison_row {
     bool is_text;
     mcv_measures measures; /* of texts, and where the shapes differ or the tensor is missing: nothing compared */
     bool pass;
+    bool shown;        /* it passes because nothing is demanded of it */
     char problem[256]; /* "" or why it fails: numbers, the worst or first unequal element */
 } mcv_comparison_row;
 

@@ -66,6 +66,7 @@ mcv_status mcv_report_case(mcv_report *report, const mcv_case_outcome *outcome) 
     for (size_t i = 0; i < comparison->num_rows; i++) {
         report->summary.rows++;
         report->summary.failed_rows += !comparison->rows[i].pass;
+        report->summary.shown_rows += comparison->rows[i].shown;
     }
     for (int i = 0; i < report->num_sinks; i++)
         if (report->sinks[i].take_case)

@@ -24,6 +24,7 @@ typedef struct mcv_report_summary {
     size_t cases, failed; /* counts of cases; those that could not be run are among both */
     size_t not_run;
     size_t rows, failed_rows;
+    size_t shown_rows;       /* that are among no others: nothing is demanded of them */
     bool differs;            /* a case failed, or none was compared */
     const char *first_name;  /* the name of the first row that failed; NULL: there is none */
     const char *first_place; /* its case, name and problem in words; "nothing was compared" where that is what failed */

@@ -267,10 +267,11 @@ static mcv_status take_error(void *context, const char *case_path, const char *w
 }
 
 static json_t *describe_summary(const mcv_report_summary *summary) {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b, s:s?}", "cases", (json_int_t)summary->cases, "failed",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s?}", "cases", (json_int_t)summary->cases, "failed",
                      (json_int_t)summary->failed, "not_run", (json_int_t)summary->not_run, "rows",
-                     (json_int_t)summary->rows, "failed_rows", (json_int_t)summary->failed_rows, "differs",
-                     summary->differs, "first_place", summary->differs ? summary->first_place : NULL);
+                     (json_int_t)summary->rows, "failed_rows", (json_int_t)summary->failed_rows, "shown_rows",
+                     (json_int_t)summary->shown_rows, "differs", summary->differs, "first_place",
+                     summary->differs ? summary->first_place : NULL);
 }
 
 /* Inside a <script> element nothing may look like a tag: '<' is written as JSON's \u003c. */

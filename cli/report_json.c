@@ -55,8 +55,8 @@ static void set_measures(json_t **object, const mcv_comparison_row *row) {
 }
 
 json_t *mcv_report_describe_row(const char *case_name, const mcv_comparison_row *row) {
-    json_t *object = json_pack("{s:s, s:s, s:s, s:b}", "case", case_name, "name", row->name, "stage",
-                               mcv_stage_of(row->name), "pass", row->pass);
+    json_t *object = json_pack("{s:s, s:s, s:s, s:b, s:b}", "case", case_name, "name", row->name, "stage",
+                               mcv_stage_of(row->name), "pass", row->pass, "shown", row->shown);
     if (!row->is_text)
         set_measures(&object, row);
     if (!row->pass)
@@ -69,8 +69,10 @@ static json_t *describe_error(const char *case_path, const char *why) {
 }
 
 static json_t *describe_summary(const mcv_report_summary *summary) {
-    return json_pack("{s:I, s:I, s:s?}", "cases", (json_int_t)summary->cases, "failed", (json_int_t)summary->failed,
-                     "first_divergence", summary->first_name);
+    return json_pack("{s:I, s:I, s:s?, s:I, s:I, s:I}", "cases", (json_int_t)summary->cases, "failed",
+                     (json_int_t)summary->failed, "first_divergence", summary->first_name, "held",
+                     (json_int_t)(summary->rows - summary->shown_rows), "shown", (json_int_t)summary->shown_rows,
+                     "not_run", (json_int_t)summary->not_run);
 }
 
 /* ---- One object -------------------------------------------------------------------------------------------------- */

@@ -21,12 +21,23 @@ static mcv_status append_attribute(mcv_buffer *xml, const char *before, const ch
     return mcv_buffer_append_string(xml, after);
 }
 
-static mcv_status append_test(mcv_buffer *xml, const char *case_name, const char *name, const char *problem) {
+static mcv_status append_name(mcv_buffer *xml, const char *case_name, const char *name) {
     MCV_TRY(append_attribute(xml, "<testcase classname=\"", case_name, "\""));
-    MCV_TRY(append_attribute(xml, " name=\"", name, "\""));
-    if (!problem)
-        return mcv_buffer_append_string(xml, "/>\n");
+    return append_attribute(xml, " name=\"", name, "\"");
+}
+
+static mcv_status append_failure(mcv_buffer *xml, const char *case_name, const char *name, const char *problem) {
+    MCV_TRY(append_name(xml, case_name, name));
     return append_attribute(xml, "><failure message=\"", problem, "\"/></testcase>\n");
+}
+
+/* What is only shown was looked at and not tested. */
+static mcv_status append_test(mcv_buffer *xml, const char *case_name, const mcv_comparison_row *row) {
+    if (!row->pass)
+        return append_failure(xml, case_name, row->name, row->problem);
+    MCV_TRY(append_name(xml, case_name, row->name));
+    return mcv_buffer_append_string(
+        xml, row->shown ? "><skipped message=\"only shown: nothing is demanded of it\"/></testcase>\n" : "/>\n");
 }
 
 /* The suite of a case. One in which nothing was compared gets a failing test that says so. */
@@ -34,24 +45,27 @@ static mcv_status take_case(void *context, const mcv_case_outcome *outcome) {
     mcv_buffer *suites = &((junit_report *)context)->suites;
     const mcv_comparison *comparison = outcome->comparison;
     bool empty = mcv_comparison_count(comparison) == 0;
-    size_t failures = empty;
-    for (size_t i = 0; i < comparison->num_rows; i++)
-        failures += !comparison->rows[i].pass;
-    MCV_TRY(append_attribute(suites, "<testsuite name=\"", outcome->name, "\""));
-    MCV_TRY(mcv_buffer_printf(suites, " tests=\"%zu\" failures=\"%zu\">\n", comparison->num_rows + empty, failures));
+    size_t failures = empty, skipped = 0;
     for (size_t i = 0; i < comparison->num_rows; i++) {
-        const mcv_comparison_row *row = &comparison->rows[i];
-        MCV_TRY(append_test(suites, outcome->name, row->name, row->pass ? NULL : row->problem));
+        failures += !comparison->rows[i].pass;
+        skipped += comparison->rows[i].shown;
     }
+    MCV_TRY(append_attribute(suites, "<testsuite name=\"", outcome->name, "\""));
+    MCV_TRY(mcv_buffer_printf(suites, " tests=\"%zu\" failures=\"%zu\"", comparison->num_rows + empty, failures));
+    if (skipped)
+        MCV_TRY(mcv_buffer_printf(suites, " skipped=\"%zu\"", skipped));
+    MCV_TRY(mcv_buffer_append_string(suites, ">\n"));
+    for (size_t i = 0; i < comparison->num_rows; i++)
+        MCV_TRY(append_test(suites, outcome->name, &comparison->rows[i]));
     if (empty)
-        MCV_TRY(append_test(suites, outcome->name, "comparisons", "nothing was compared"));
+        MCV_TRY(append_failure(suites, outcome->name, "comparisons", "nothing was compared"));
     return mcv_buffer_append_string(suites, "</testsuite>\n");
 }
 
 static mcv_status take_error(void *context, const char *case_path, const char *why) {
     mcv_buffer *suites = &((junit_report *)context)->suites;
     MCV_TRY(append_attribute(suites, "<testsuite name=\"", case_path, "\" tests=\"1\" failures=\"1\">\n"));
-    MCV_TRY(append_test(suites, case_path, "run", why));
+    MCV_TRY(append_failure(suites, case_path, "run", why));
     return mcv_buffer_append_string(suites, "</testsuite>\n");
 }
 

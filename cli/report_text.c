@@ -64,13 +64,19 @@ static void print_numbers(const mcv_measures *m, bool exact) {
         printf(" %8s %8s", "-", "-");
 }
 
+static const char *verdict(const mcv_comparison_row *row) {
+    if (row->shown)
+        return "shown";
+    return row->pass ? "ok" : "FAIL";
+}
+
 static void print_row(const mcv_comparison_row *row, const column_widths *widths) {
     char shape[256], worst[256];
     printf("%-*s  %-*s %-5s", widths->name, row->name, widths->shape, shape_text(row, shape, sizeof shape),
            row->is_text ? "" : mcv_dtype_name(row->golden.dtype));
     print_numbers(&row->measures, widths->exact);
-    printf("  %-*s  %s%s%s\n", widths->worst, worst_text(row, worst, sizeof worst), row->pass ? "ok" : "FAIL",
-           row->pass ? "" : ": ", row->pass ? "" : row->problem);
+    printf("  %-*s  %s%s%s\n", widths->worst, worst_text(row, worst, sizeof worst), verdict(row), row->pass ? "" : ": ",
+           row->pass ? "" : row->problem);
 }
 
 static mcv_status take_case(void *context, const mcv_case_outcome *outcome) {
@@ -83,16 +89,24 @@ static mcv_status take_case(void *context, const mcv_case_outcome *outcome) {
     return MCV_OK;
 }
 
+static const char *plural(size_t count) {
+    return count == 1 ? "" : "s";
+}
+
 static mcv_status finish(void *context, const mcv_report_summary *summary) {
     (void)context;
-    size_t run = summary->cases - summary->not_run;
+    size_t run = summary->cases - summary->not_run, held = summary->rows - summary->shown_rows;
+    if (summary->shown_rows > 0)
+        printf("only shown, as nothing is demanded of them: %zu comparison%s\n", summary->shown_rows,
+               plural(summary->shown_rows));
     if (summary->differs)
         printf("first divergence: %s\n", summary->first_place);
+    else if (held > 0)
+        printf("all equal: %zu comparison%s in %zu case%s\n", held, plural(held), run, plural(run));
     else if (run > 0)
-        printf("all equal: %zu comparison%s in %zu case%s\n", summary->rows, summary->rows == 1 ? "" : "s", run,
-               run == 1 ? "" : "s");
+        printf("nothing held: there is no demand on what was compared\n");
     if (summary->not_run > 0 && run > 0)
-        printf("not run: %zu case%s\n", summary->not_run, summary->not_run == 1 ? "" : "s");
+        printf("not run: %zu case%s\n", summary->not_run, plural(summary->not_run));
     return MCV_OK;
 }
 

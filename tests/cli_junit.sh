@@ -15,13 +15,16 @@ tests or failures that are not there: $tests $failures"
     result "$1" "$problem"
 }
 
-plan 7
+plan 9
 "$PROGRAM" verify "$single" golden/cases/text-only --junit "$work/junit.xml" >/dev/null
 valid "cases that are right"
 "$PROGRAM" verify "$single" -m golden/models/foreach-f16 --format junit >"$work/junit.xml" 2>/dev/null
 valid "a case that differs, on standard output"
 "$PROGRAM" verify nowhere "$single" --junit "$work/junit.xml" >/dev/null 2>&1
 valid "a case that cannot be run"
+"$PROGRAM" verify "$single" --engine fast --dtype bf16 --junit "$work/junit.xml" >/dev/null
+valid "cases of which some rows are only shown"
+result "which are skipped" "$([ "$(xmllint --xpath 'concat(sum(//testsuite/@skipped), " ", count(//skipped), " ", count(//testcase[starts-with(@name, "generated_ids") or starts-with(@name, "text.")]))' "$work/junit.xml")" = '4 4 4' ] || cat "$work/junit.xml")"
 
 one='\x00\x00\x80\x3f' two='\x00\x00\x00\x40'
 make_dump "$work/a<\"&'>.dump" '{"__metadata__":{"prompts":"[\"<a> & \\\"b\\u0001\\n]]>\"]"},"<&\"\u00e4\u4e2d>":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' "$one"

@@ -40,7 +40,7 @@ browse() {
         --virtual-time-budget=5000 --dump-dom "file://$1" 2>"$work/browser.log"
 }
 
-plan 16
+plan 18
 expect "verify writes a page" 0 '^all equal: ' "$PROGRAM" verify golden/cases/{text-only,video-groups,single} --report "$page"
 result "it refers to nothing else" "$(grep -nE '(src|href)="[^d]|https?://|@import|url\(' "$page" | grep -v 'http://www.w3.org/2000/svg' | cut -c 1-200)"
 result "nothing in the results looks like a tag" "$(data "$page" | grep -o '<.\{0,20\}' | head -n 3)"
@@ -50,6 +50,8 @@ holds "the worst elements, worst first" "len(rows['vpm']['worst']) == 8 and (lam
 holds "what is demanded" "'0.5 of golden' in rows['vpm']['demand'] and rows['input_ids']['demand'] == 'equal'"
 holds "slices with the attention of the resampler" "r['cases'][1]['vision']['queries'] > 1 and sum(len(g) for g in r['cases'][1]['vision']['groups']) == 12 and all(s['png'].startswith('iVBOR') and s['weights'] for g in r['cases'][1]['vision']['groups'] for s in g)"
 holds "files, versions and hashes" "r['cases'][2]['weights'][0]['found'] == r['cases'][2]['weights'][0]['recorded'] and r['cases'][2]['versions']['torch'] and [f['role'] for f in r['cases'][2]['files']] == ['golden', 'exact (FP64)', 'model'] and r['about']['command'].startswith('minicpmv verify --report')"
+expect "rows that are only shown" 0 '^all equal: ' "$PROGRAM" verify golden/cases/single --engine fast --dtype int8 --report "$page"
+holds "are marked" "r['summary']['shown_rows'] == sum(x['shown'] for x in rows.values()) == 4 and rows['text.greedy']['shown'] and not rows['vpm']['shown'] and rows['generated_ids.greedy']['demand'] == 'nothing (shown only)'"
 expect "a model that differs" 1 '^first divergence: single: ' "$PROGRAM" verify golden/cases/single -m golden/models/foreach-f16 --report "$page"
 holds "its failures" "r['summary']['differs'] and 'single' in r['summary']['first_place'] and not all(x['pass'] for x in rows.values())"
 "$PROGRAM" dump --quiet --case golden/cases/text-only -o "$work/dump.safetensors" >/dev/null

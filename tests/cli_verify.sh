@@ -30,7 +30,7 @@ offset_of() {
 }
 
 single=golden/cases/single
-plan 66
+plan 71
 expect "a case" 0 '^all equal: [0-9]+ comparisons in 1 case$' "${verify[@]}" "$single"
 expect "by its file" 0 '^all equal: ' "${verify[@]}" "$single/case.json"
 expect "a line a tensor, with the distances to the exact run" 0 \
@@ -88,6 +88,11 @@ expect_error "--expect-bitwise of one run" 2 'needs several runs' "${verify[@]}"
 for dtype in bf16 int8 int4; do
     expect "the fast engine in $dtype" 0 '^all equal: [0-9]+ comparisons in 3 cases$' "${verify[@]}" golden/cases/{single,foreach,video-groups} --engine fast --dtype $dtype
 done
+expect "what is only shown is counted apart" 0 '^only shown, as nothing is demanded of them: 4 comparisons$' "${verify[@]}" "$single" --engine fast --dtype bf16
+result "and marked" "$([ "$(grep -c '  shown$' "$work/out")" -eq 4 ] && grep -q '^all equal: 74 comparisons in 1 case$' "$work/out" || cat "$work/out")"
+expect "and is what was not held" 0 '^nothing held: ' "${verify[@]}" "$single" --engine fast --dtype bf16 --filter '^text\.'
+expect "in JSON" 0 '"first_divergence": null, "held": 74, "shown": 4, ' "${verify[@]}" "$single" --engine fast --dtype bf16 --json
+expect "line by line" 0 '^\{"case": "single", "name": "text.greedy", .*"shown": true\}$' "${verify[@]}" "$single" --engine fast --dtype bf16 --format jsonl
 
 case=$(copy_case single)
 spoil "$case/golden.safetensors" "$(offset_of "$case/golden.safetensors" vpm.embeddings)" '\x00\x00\x00\x7f'
@@ -151,7 +156,7 @@ expect_error "a file without lines" 3 'expected rules, found none' "${verify[@]}
 "${verify[@]}" "$single" --format junit >"$work/junit.xml"
 expect "JUnit on standard output" 0 '<testsuite name="single" tests="78" failures="0">' cat "$work/junit.xml"
 expect "a JSON object a line" 0 '^\{"case": "single", "name": "llm.lm_head", "stage": "llm", "pass": true,' "${verify[@]}" "$single" --format jsonl
-expect "the last has the counts" 0 '^\{"cases": 1, "failed": 0, "first_divergence": null\}$' "${verify[@]}" "$single" --format jsonl
+expect "the last has the counts" 0 '^\{"cases": 1, "failed": 0, "first_divergence": null, "held": [0-9]+, "shown": 0, "not_run": 0\}$' "${verify[@]}" "$single" --format jsonl
 expect_error "a form that is none" 2 'expected text, json, jsonl or junit' "${verify[@]}" "$single" --format xml
 
 # A wrong weight is seen in its module alone where every module gets golden input.
