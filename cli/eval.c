@@ -9,7 +9,9 @@
 #include "cli/engine_options.h"
 #include "cli/eval_items.h"
 #include "cli/json_output.h"
+#include "cli/model_identity.h"
 #include "cli/model_options.h"
+#include "cli/outputs.h"
 #include "cli/prompt_options.h"
 #include "cli/tolerances.h"
 #include "core/file.h"
@@ -162,25 +164,50 @@ static const char *value_or(const mcv_arguments *arguments, const char *name, co
     return value ? value : otherwise;
 }
 
-/* What results are of: those of anything else are not gone on with. */
-static json_t *describe_evaluation(const evaluation *self) {
-    static const char *const NAMES[] = {
-        "model",    "mmproj", "preprocessor-config", "engine",  "dtype", "llm-dtype", "vision-dtype", "resampler-dtype",
-        "kv-dtype", "group",  "max-slice-nums",      "context", "check"};
-    mcv_hash hash = mcv_hash_bytes(mcv_buffer_text(&self->input), self->input.size);
+/* The engine's choices as they are, not as they were spelled. Targets, threads and chunks change no result. */
+static json_t *describe_engine(const mcv_model_options *options) {
+    static const char *const PRECISIONS[] = {"f32", "bf16", "int8", "int4", "stored"};
+    bool fast = options->engine == MCV_ENGINE_FAST;
+    bool int4 = options->llm == MCV_PRECISION_INT4 || options->vpm == MCV_PRECISION_INT4 ||
+                options->resampler == MCV_PRECISION_INT4;
+    json_t *engine = json_pack("{s:s}", "engine", fast ? "fast" : "ref");
+    if (!fast)
+        return engine;
+    mcv_json_set(&engine, "llm", json_string(PRECISIONS[options->llm]));
+    mcv_json_set(&engine, "vision", json_string(PRECISIONS[options->vpm]));
+    mcv_json_set(&engine, "resampler", json_string(PRECISIONS[options->resampler]));
+    mcv_json_set(&engine, "kv", json_string(PRECISIONS[options->kv]));
+    mcv_json_set(&engine, "group", int4 ? json_integer(options->group) : json_null());
+    mcv_json_set(&engine, "blas", options->blas ? json_string(options->blas) : json_null());
+    return engine;
+}
+
+/* What results are of: those of anything else are not gone on with. Files are known by what is in them. */
+static mcv_status describe_evaluation(const evaluation *self, json_t **about) {
     const char *kind = self->text ? "text" : self->likelihood ? "likelihood" : "answers";
-    json_t *about = json_pack("{s:s, s:s}", "eval", kind, "input", hash.xxh3_128);
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
-        if (mcv_option_count(self->arguments, NAMES[i]) > 0)
-            mcv_json_set(&about, NAMES[i], json_string(mcv_option_value(self->arguments, NAMES[i])));
-    return about;
+    const char *check = mcv_option_value(self->arguments, "check");
+    ModelFiles files = mcv_model_options_read(self->arguments);
+    mcv_model_options options;
+    mcv_hash model, kept, input = mcv_hash_bytes(mcv_buffer_text(&self->input), self->input.size);
+    MCV_TRY(mcv_engine_options_read(self->arguments, MCV_ENGINE_FAST, &options));
+    MCV_TRY(mcv_model_identity(&files, &model));
+    *about = json_pack("{s:s, s:s, s:s, s:o}", "eval", kind, "input", input.xxh3_128, "model", model.xxh3_128, "engine",
+                       describe_engine(&options));
+    if (self->text)
+        mcv_json_set(about, "context", json_integer(self->items.context));
+    if (self->items.max_slice_nums)
+        mcv_json_set(about, "max_slice_nums", json_integer(self->items.max_slice_nums));
+    if (check && mcv_hash_file(check, &kept) == MCV_OK)
+        mcv_json_set(about, "check", json_string(kept.xxh3_128));
+    return *about ? MCV_OK : MCV_FAIL_MEMORY(0);
 }
 
 static mcv_status open_results(evaluation *self) {
-    json_t *about = describe_evaluation(self);
-    mcv_status status = about
-                            ? mcv_eval_results_open(mcv_option_value(self->arguments, "resume"), about, &self->results)
-                            : MCV_FAIL_MEMORY(0);
+    const char *path = mcv_option_value(self->arguments, "resume");
+    json_t *about = NULL;
+    mcv_status status = path ? describe_evaluation(self, &about) : MCV_OK;
+    if (status == MCV_OK)
+        status = mcv_eval_results_open(path, about, &self->results);
     json_decref(about);
     self->items.results = &self->results;
     return status;
@@ -188,6 +215,10 @@ static mcv_status open_results(evaluation *self) {
 
 static mcv_status open_answers(evaluation *self) {
     const char *path = mcv_option_value(self->arguments, "answers");
+    ModelFiles files = mcv_model_options_read(self->arguments);
+    MCV_TRY(mcv_output_check(path, self->items.file, "what is evaluated"));
+    MCV_TRY(mcv_output_check(path, mcv_option_value(self->arguments, "resume"), "--resume"));
+    MCV_TRY(mcv_output_check_model(path, &files));
     self->items.answers = path ? fopen(path, "w") : NULL;
     return path && !self->items.answers ? MCV_FAIL(MCV_BAD_INPUT, "%s: %s", path, strerror(errno)) : MCV_OK;
 }

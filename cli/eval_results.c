@@ -12,6 +12,24 @@ static mcv_status cannot_write(const mcv_eval_results *results) {
     return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be written: %s", results->path, strerror(errno));
 }
 
+/* The first thing in which the file's evaluation differs from the one that would go on. */
+static mcv_status fail_other(const mcv_eval_results *results, json_t *found, const json_t *about) {
+    const char *key;
+    json_t *value;
+    json_object_foreach(found, key, value) {
+        if (json_equal(json_object_get(about, key), value))
+            continue;
+        char *then = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        char *now = json_dumps(json_object_get(about, key), JSON_ENCODE_ANY | JSON_COMPACT);
+        mcv_status status = MCV_FAIL(MCV_BAD_INPUT, "%s: is of another evaluation: %s was %.200s, is %.200s",
+                                     results->path, key, then ? then : "-", now ? now : "not given");
+        free(then);
+        free(now);
+        return status;
+    }
+    return MCV_FAIL(MCV_BAD_INPUT, "%s: is of another evaluation, with fewer options", results->path);
+}
+
 /* ---- Reading ----------------------------------------------------------------------------------------------------- */
 
 static mcv_status take_line(mcv_eval_results *results, const json_t *about, const char *line, size_t size,
@@ -22,8 +40,7 @@ static mcv_status take_line(mcv_eval_results *results, const json_t *about, cons
     if (!json_is_object(value))
         status = MCV_FAIL(MCV_BAD_INPUT, "%s: line %zu: expected a JSON object", results->path, number);
     else if (number == 1 && !json_equal(value, about))
-        status = MCV_FAIL(MCV_BAD_INPUT, "%s: is of another evaluation: %.*s", results->path,
-                          size < 300 ? (int)size : 300, line);
+        status = fail_other(results, value, about);
     else if (number > 1 && json_array_append(results->items, value) != 0)
         status = MCV_FAIL_MEMORY(size);
     json_decref(value);

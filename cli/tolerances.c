@@ -136,21 +136,29 @@ static mcv_status read_file(const char *path, const char *engine, const char *dt
     return status;
 }
 
+/* Whether there is a last line that any name matches. */
+static bool is_for_all_names(const mcv_tolerances *tolerances) {
+    return tolerances->count > 0 && strcmp(tolerances->rules[tolerances->count - 1].pattern, "*") == 0;
+}
+
 mcv_status mcv_tolerances_open(const mcv_arguments *arguments, const char *engine, mcv_tolerances **tolerances) {
     const char *path = mcv_option_value(arguments, "tol");
     const char *given = mcv_option_value(arguments, "engine"), *dtype = mcv_option_value(arguments, "dtype");
     engine = given ? given : engine;
     dtype = dtype ? dtype : "f32";
+    if (strcmp(engine, "ref") == 0 && strcmp(dtype, "stored") == 0)
+        dtype = "f32"; /* which is what the reference makes of whatever is stored */
     *tolerances = NULL;
-    if (!path && strcmp(engine, "ref") == 0 && strcmp(dtype, "f32") != 0)
-        return MCV_FAIL(MCV_USAGE,
-                        "--dtype %s: the reference computes in f32 only; --engine fast has others, or a --tol "
-                        "FILE of your own",
-                        dtype);
     if (path)
         return read_file(path, engine, dtype, tolerances);
-    return mcv_tolerances_read(mcv_default_tolerances, strlen(mcv_default_tolerances), OWN_TABLE, engine, dtype,
-                               tolerances);
+    MCV_TRY(mcv_tolerances_read(mcv_default_tolerances, strlen(mcv_default_tolerances), OWN_TABLE, engine, dtype,
+                                tolerances));
+    if (is_for_all_names(*tolerances))
+        return MCV_OK;
+    mcv_tolerances_free(*tolerances);
+    *tolerances = NULL;
+    return MCV_FAIL(MCV_USAGE, "--engine %s with --dtype %s: nothing is demanded of such a run; a --tol FILE can",
+                    engine, dtype);
 }
 
 void mcv_tolerances_free(mcv_tolerances *tolerances) {

@@ -68,7 +68,7 @@ expect "without names nothing is common" 1 'nothing was compared' diff --common 
 expect_error "names that are not there" 3 'none: ' diff --names "$work/none" "$work/foreign" "$work/native"
 expect_error "names that are none" 3 'both: ' diff --names "$work/both" "$work/foreign" "$work/native"
 expect_error "a filter that matches nothing" 2 '^minicpmv diff: --filter nosuch: nothing in .*both is of that name' "$PROGRAM" diff --filter nosuch "$work/both" "$work/both"
-expect_error "a type that the reference has not" 2 '--dtype int4: the reference computes in f32 only' "$PROGRAM" diff --dtype int4 "$work/both" "$work/both"
+expect_error "a type that the reference has not" 2 '--engine ref with --dtype int4: nothing is demanded' "$PROGRAM" diff --dtype int4 "$work/both" "$work/both"
 expect "the fast engine's demands" 0 '^all equal' "$PROGRAM" diff --dtype int4 --engine fast "$work/both" "$work/both"
 expect "a filter" 0 '^all equal: 1 comparison in' diff --filter vpm "$work/head_differs" "$work/both"
 expect "a stage" 1 '^first divergence: .*: llm.lm_head' diff --stage llm "$work/all_differs" "$work/both"

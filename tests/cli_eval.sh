@@ -28,7 +28,7 @@ at_least() {
         'BEGIN { if (100 * found < least) print 100 * found " %" }')"
 }
 
-plan 30
+plan 35
 expect "held-out items as JSON" 0 "^\{\"items\": $items, \"accuracy\": [0-9.]*, \"by_ability\": \{" \
     evaluate "$work/some.jsonl" --json --answers "$work/answers"
 at_least 93
@@ -55,6 +55,14 @@ head -c $(($(stat -c %s "$work/results") - 20)) "$work/results" >"$work/broken_o
 expect "a run that was broken off goes on" 0 "^perplexity +$perplexity$" "${eval[@]}" --text "$work/text" --context 16 --resume "$work/broken_off" --threads 1
 result "to the same results" "$(cmp "$work/results" "$work/broken_off" 2>&1)"
 expect_error "results of something else" 3 'is of another evaluation' "${eval[@]}" --text "$work/text" --context 32 --resume "$work/results"
+cp "$work/results" "$work/again"
+eval_at() { "$PROGRAM" eval --text "$work/text" --context 16 --resume "$work/again" -m "$@"; }
+expect "the same model by another path" 0 "^perplexity +$perplexity$" eval_at "./$model/../demo"
+expect "and another spelling of the options" 0 "^perplexity +$perplexity$" eval_at $model --engine fast --dtype stored
+expect_error "another precision" 3 'is of another evaluation: engine was .*"llm":"stored".*, is .*"llm":"int8"' eval_at $model --dtype int8
+cp -r $model "$work/model"
+printf '\x00\x00\x80\x3f' | dd of="$work/model/model.safetensors" bs=1 seek=$(($(stat -c %s "$work/model/model.safetensors") - 4)) conv=notrunc status=none
+expect_error "another model by the same name" 3 'is of another evaluation: model was' eval_at "$work/model"
 # An answer that thoughts lead to is not likely without them.
 grep -v enable_thinking "$work/some.jsonl" | head -n 6 >"$work/few.jsonl"
 expect "likelihood of answers" 0 '"items": 6, "tokens": [0-9]+, "nll": [0-9.]+, "perplexity": [0-9.]+\}$' "${eval[@]}" --task "$work/few.jsonl" --likelihood --json
@@ -66,6 +74,7 @@ result "answers that are not given again are written again" "$(cmp "$work/answer
 expect_error "neither task nor text" 2 'expected --task or --text' "${eval[@]}"
 expect_error "both" 2 'expected --task or --text' "${eval[@]}" --task "$work/few.jsonl" --text "$work/text"
 expect_error "--save of answers" 2 'goes with --text or --likelihood' "${eval[@]}" --task "$work/few.jsonl" --save "$work/x"
+expect_error "answers over the task" 2 'would take the place of' "${eval[@]}" --task "$work/few.jsonl" --answers "$work/few.jsonl"
 expect_error "--answers of a text" 2 'nothing is answered' "${eval[@]}" --text "$work/text" --answers "$work/x"
 expect_error "--max-kl without --check" 2 'goes with --check' "${eval[@]}" --text "$work/text" --max-kl 1
 expect_error "--resume and --save" 2 'exclude each other' "${eval[@]}" --text "$work/text" --resume "$work/x" --save "$work/y"

@@ -35,7 +35,7 @@ Test(eval_results, go_on_where_they_end) {
     cr_expect_eq(mcv_eval_results_count(&results), 2);
     mcv_eval_results_close(&results);
     cr_expect_eq(open_results(path, "{\"a\":2}", &results), MCV_BAD_INPUT);
-    cr_expect(strstr(mcv_error_message(), "is of another evaluation: {\"a\":1}"), "%s", mcv_error_message());
+    cr_expect(strstr(mcv_error_message(), "is of another evaluation: a was 1, is 2"), "%s", mcv_error_message());
     mcv_eval_results_close(&results);
     append(path, "[]\n");
     cr_expect_eq(open_results(path, "{\"a\":1}", &results), MCV_BAD_INPUT);
