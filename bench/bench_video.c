@@ -91,6 +91,7 @@ static MiniCPMVImageProcessor published_processor(void) {
                                     .patch_size = 14,
                                     .slice_mode = true,
                                     .image_feature_size = 64,
+                                    .passes = &PILLOW_PASSES,
                                     .mean = {0.5, 0.5, 0.5},
                                     .std = {0.5, 0.5, 0.5}};
 }

@@ -22,7 +22,8 @@ enum {
 #define ROWS(name, m, n, k, group)                                                                                     \
     { MCV_KERNEL_##name, MCV_LIMIT_READ, m, n, k, 1, group }
 
-/* SigLIP's fc1 on a slice; Qwen3's projections for 512 tokens, a few and one; the rest at 512 tokens or a slice. */
+/* SigLIP's fc1 on a slice; Qwen3's projections for 512 tokens, a few and one; the rest at 512 tokens or a slice;
+ * pictures of 1.8 megapixels. */
 static const mcv_kernel_case CASES[] = {
     GEMM(f32, F32, 1024, 4304, 1152, 1, 1),
     GEMM(f32, READ, 1, 4096, 4096, 4, 1),
@@ -52,6 +53,10 @@ static const mcv_kernel_case CASES[] = {
     ROWS(activate, 1024, 0, 12288, 1),
     ROWS(silu_multiply, 1024, 0, 12288, 1),
     ROWS(add, 1024, 0, 12288, 1),
+    ROWS(resize_width, 1200, 1344, 1600, 1),
+    ROWS(resize_height, 1344, 1344, 1200, 1),
+    ROWS(unfold, 32, 32, 14, 1),
+    ROWS(embed_rows, 512, 16384, 4096, 1),
 };
 
 static const char *const LIMIT_NAMES[] = {"f32", "int8", "bf16", "read"};
@@ -181,6 +186,15 @@ static void describe(const mcv_kernel_case *s, char *text, size_t size) {
         return;
     case MCV_KERNEL_attention:
         snprintf(text, size, "%zu heads, %zu queries, %zu keys of %zu", s->layers, s->m, s->n, s->k);
+        return;
+    case MCV_KERNEL_resize_width:
+        snprintf(text, size, "%zu x %zu to %zu x %zu pixels", s->k, s->m, s->n, s->m);
+        return;
+    case MCV_KERNEL_resize_height:
+        snprintf(text, size, "%zu x %zu to %zu x %zu pixels", s->n, s->k, s->n, s->m);
+        return;
+    case MCV_KERNEL_unfold:
+        snprintf(text, size, "%zu x %zu patches of %zu", s->m, s->n, s->k);
         return;
     default:
         snprintf(text, size, "%zu x %zu", s->m, s->k);

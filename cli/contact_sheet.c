@@ -176,7 +176,7 @@ static mcv_status draw_frame(mcv_contact_sheet *sheet, int position, const mcv_i
     int x = column_x(sheet, position) + (sheet->frame_width - width) / 2;
     int y = row_y(sheet, position) + BAND + (sheet->frame_height - height) / 2;
     mcv_image small;
-    MCV_TRY(pillow_resize_bicubic(frame, width, height, PILLOW_13, &small));
+    MCV_TRY(pillow_resize_bicubic(frame, width, height, PILLOW_13, &PILLOW_PASSES, &small));
     for (int row = 0; row < height; row++)
         memcpy(mcv_image_row(&sheet->page, (size_t)(y + row)) + 3 * x, mcv_image_row(&small, (size_t)row),
                (size_t)width * 3);

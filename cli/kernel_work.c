@@ -335,6 +335,103 @@ static mcv_status make_rows(mcv_kernel_work *work, mcv_arena *arena) {
     return MCV_OK;
 }
 
+/* ---- Pictures and tables ------------------------------------------------------------------------------------ */
+
+static void run_picture(const mcv_kernel_work *work, size_t begin, size_t end, void *scratch) {
+    (void)scratch;
+    const mcv_kernels *kernels = work->kernels;
+    switch (work->shape.kernel) {
+    case MCV_KERNEL_resize_width: {
+        mcv_resize_args a = work->arguments.resize;
+        a.rows = end - begin, a.x += begin * a.ldx, a.y += begin * a.ldy;
+        kernels->resize_width(&a);
+        return;
+    }
+    case MCV_KERNEL_resize_height: {
+        mcv_resize_args a = work->arguments.resize;
+        a.rows = end - begin, a.first += begin, a.count += begin, a.weights += begin * a.stride, a.y += begin * a.ldy;
+        kernels->resize_height(&a);
+        return;
+    }
+    case MCV_KERNEL_unfold: {
+        mcv_unfold_args a = work->arguments.unfold;
+        a.grid_h = end - begin, a.x += begin * a.patch * a.row_step, a.y += begin * a.grid_w * a.ldy;
+        kernels->unfold(&a);
+        return;
+    }
+    default: {
+        mcv_embed_args a = work->arguments.embed;
+        a.rows = end - begin, a.ids += begin, a.y += begin * a.ldy;
+        kernels->embed_rows(&a);
+    }
+    }
+}
+
+/* As many neighbours as a bicubic filter has, of equal weight. */
+static mcv_status make_resize(mcv_kernel_work *work, mcv_arena *arena) {
+    const mcv_kernel_case *s = &work->shape;
+    bool width = s->kernel == MCV_KERNEL_resize_width;
+    size_t outputs = width ? s->n : s->m, taps = smaller(4 * s->k / outputs + 1, s->k);
+    size_t x_row = width ? s->k * 3 : s->n * 3, x_rows = width ? s->m : s->k;
+    int32_t *first, *count, *weights;
+    mcv_resize_args a = {.rows = s->m, .columns = s->n, .ldx = x_row, .stride = taps, .ldy = s->n * 3};
+    MCV_TRY(random_bytes(arena, x_rows * x_row, 255, &a.x));
+    MCV_TRY(random_bytes(arena, s->m * a.ldy, 255, &a.y));
+    MCV_TRY(MCV_ARENA_NEW(arena, &first, outputs));
+    MCV_TRY(MCV_ARENA_NEW(arena, &count, outputs));
+    MCV_TRY(MCV_ARENA_NEW(arena, &weights, outputs * taps));
+    for (size_t i = 0; i < outputs; i++) {
+        first[i] = (int32_t)(i * (s->k - taps) / outputs);
+        count[i] = (int32_t)taps;
+    }
+    for (size_t i = 0; i < outputs * taps; i++)
+        weights[i] = (int32_t)((1 << MCV_RESIZE_BITS) / taps);
+    a.first = first;
+    a.count = count;
+    a.weights = weights;
+    work->arguments.resize = a;
+    work->bytes = (double)(x_rows * x_row + s->m * a.ldy);
+    work->operations = 2.0 * (double)(s->m * a.ldy * taps);
+    return MCV_OK;
+}
+
+static mcv_status make_unfold(mcv_kernel_work *work, mcv_arena *arena) {
+    const mcv_kernel_case *s = &work->shape;
+    size_t row = s->n * s->k * 3, size = s->m * s->k * row;
+    mcv_unfold_args a = {.grid_h = s->m,
+                         .grid_w = s->n,
+                         .patch = s->k,
+                         .channel_step = 1,
+                         .row_step = row,
+                         .column_step = 3,
+                         .mean = {0.5f, 0.5f, 0.5f},
+                         .std = {0.5f, 0.5f, 0.5f},
+                         .ldy = s->k * s->k * 3};
+    MCV_TRY(random_bytes(arena, size, 255, &a.x));
+    MCV_TRY(random_floats(arena, size, &a.y));
+    work->arguments.unfold = a;
+    work->bytes = (double)(size * (1 + sizeof *a.y));
+    work->operations = 3.0 * (double)size;
+    return MCV_OK;
+}
+
+static mcv_status make_embed(mcv_kernel_work *work, mcv_arena *arena) {
+    const mcv_kernel_case *s = &work->shape;
+    mcv_embed_args a = {.rows = s->m, .columns = s->k, .bf16 = true, .ldy = s->k};
+    int32_t *ids;
+    MCV_TRY(random_halves(arena, s->n * s->k, 0xbfff, (uint16_t **)&a.table));
+    MCV_TRY(random_floats(arena, s->m * s->k, &a.y));
+    MCV_TRY(MCV_ARENA_NEW(arena, &ids, s->m));
+    uint32_t state = 3;
+    for (size_t i = 0; i < s->m; i++)
+        ids[i] = (int32_t)(next_random(&state) % s->n);
+    a.ids = ids;
+    work->arguments.embed = a;
+    work->bytes = (double)(s->m * s->k * (sizeof(uint16_t) + sizeof *a.y));
+    work->operations = 0;
+    return MCV_OK;
+}
+
 mcv_status mcv_kernel_work_make(mcv_kernel_work *work, const mcv_kernel_case *shape, const mcv_kernels *kernels,
                                 mcv_arena *arena) {
     double outputs = (double)shape->m * (double)shape->n * (double)shape->layers;
@@ -353,6 +450,19 @@ mcv_status mcv_kernel_work_make(mcv_kernel_work *work, const mcv_kernel_case *sh
         return make_int4(work, arena);
     case MCV_KERNEL_attention:
         return make_attention(work, arena);
+    case MCV_KERNEL_resize_width:
+    case MCV_KERNEL_resize_height:
+        work->run = run_picture;
+        work->parts = shape->m;
+        return make_resize(work, arena);
+    case MCV_KERNEL_unfold:
+        work->run = run_picture;
+        work->parts = shape->m;
+        return make_unfold(work, arena);
+    case MCV_KERNEL_embed_rows:
+        work->run = run_picture;
+        work->parts = shape->m;
+        return make_embed(work, arena);
     default:
         work->operations = 0;
         return make_rows(work, arena);

@@ -8,7 +8,8 @@
 typedef enum mcv_limit { MCV_LIMIT_F32, MCV_LIMIT_INT8, MCV_LIMIT_BF16, MCV_LIMIT_READ, MCV_LIMITS } mcv_limit;
 
 /* A shape of a kernel. What m, n, k mean: products [m][k] by [n][k]; rows [m][k]; attention m queries, n keys, k
- * head_dim, `layers` heads; elements m k. Products with few rows take `layers` matrices in turn, so that they come from
+ * head_dim, `layers` heads; elements m k. resize_width: m rows from k pixels to n; resize_height: m rows of n pixels from
+ * k rows; unfold: m rows of n patches of k x k pixels; embed_rows: m rows of k columns from a table of n. Products with few rows take `layers` matrices in turn, so that they come from
  * memory. */
 typedef struct mcv_kernel_case {
     mcv_kernel kernel;
@@ -33,6 +34,9 @@ struct mcv_kernel_work {
         mcv_rope_args rope;
         mcv_activate_args activate;
         mcv_multiply_args multiply;
+        mcv_resize_args resize;
+        mcv_unfold_args unfold;
+        mcv_embed_args embed;
     } arguments; /* of all parts, with the first layer's weights */
     /* Runs the parts [begin, end) with scratch memory of the calling thread. */
     void (*run)(const mcv_kernel_work *work, size_t begin, size_t end, void *scratch);

@@ -11,6 +11,8 @@
 #include "cli/video_options.h"
 #include "formats/temporal_ids.h"
 #include "ref/chat_template.h"
+#include "simd/engine/fast_image.h"
+#include "simd/kernels/kernel_table.h"
 
 enum { MOST_IMAGES = 1 << 20 };
 
@@ -49,8 +51,10 @@ typedef struct Request {
 
 typedef struct Job {
     MiniCPMVProcessor processor;
-    json_t *defaults;   /* what the command line says, in the form of a request */
-    const char *output; /* NULL: none */
+    mcv_kernels kernels;
+    PillowPasses passes; /* by the kernels: those of plain C take longer */
+    json_t *defaults;    /* what the command line says, in the form of a request */
+    const char *output;  /* NULL: none */
     bool as_json;
 } Job;
 
@@ -285,11 +289,14 @@ static mcv_status run_job(const mcv_arguments *arguments, const ModelFiles *file
     PillowVersion version = PILLOW_13;
     if (pillow)
         MCV_TRY(PillowVersion_from_string(pillow, &version));
+    MCV_TRY(mcv_kernels_select(NULL, &job->kernels));
+    job->passes = mcv_resize_passes(&job->kernels);
     MCV_TRY(read_command_line(arguments, job->defaults));
     if (mcv_option_count(arguments, "raw-prompt") == 0)
         MCV_TRY(ModelFiles_check_chat_template(files));
     MCV_TRY(ModelFiles_processor(files, &job->processor));
     job->processor.image_processor.pillow = version;
+    job->processor.image_processor.passes = &job->passes;
     mcv_status status = MCV_OK;
     if (mcv_option_count(arguments, "jsonl") > 0) {
         status = mcv_json_read_lines(answer, job);

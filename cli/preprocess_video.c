@@ -9,13 +9,16 @@
 #include "cli/video_options.h"
 #include "core/log.h"
 #include "formats/safetensors.h"
-#include "ref/image_processing_minicpmv.h"
+#include "simd/engine/fast_image.h"
+#include "simd/kernels/kernel_table.h"
 
 /* Card: the max_slice_nums of its call of chat(). */
 enum { CARD_MAX_SLICE_NUMS = 1 };
 
 typedef struct video_job {
     MiniCPMVImageProcessor processor;
+    mcv_kernels kernels;
+    PillowPasses passes; /* by the kernels: those of plain C take longer */
     int max_slice_nums;
     mcv_clip clip;
     mcv_contact_sheet sheet;
@@ -183,6 +186,9 @@ static mcv_status load_processor(const mcv_arguments *arguments, video_job *job)
     job->max_slice_nums = CARD_MAX_SLICE_NUMS;
     MCV_TRY(mcv_option_int(arguments, "max-slice-nums", 1, MCV_MOST_SLICES, &job->max_slice_nums));
     MCV_TRY(ModelFiles_image_processor(&files, &job->processor));
+    MCV_TRY(mcv_kernels_select(NULL, &job->kernels));
+    job->passes = mcv_resize_passes(&job->kernels);
+    job->processor.passes = &job->passes;
     return pillow ? PillowVersion_from_string(pillow, &job->processor.pillow) : MCV_OK;
 }
 

@@ -90,6 +90,7 @@ mcv_status MiniCPMVImageProcessor_from_json(MiniCPMVImageProcessor *processor, c
         .mean = {0.5, 0.5, 0.5},
         .std = {0.5, 0.5, 0.5},
         .pillow = PILLOW_13,
+        .passes = &PILLOW_PASSES,
     };
     return MiniCPMVImageProcessor_init(processor, json);
 }
@@ -165,7 +166,7 @@ static mcv_status resize(const MiniCPMVImageProcessor *processor, const mcv_imag
     if (size.width > INT_MAX || size.height > INT_MAX)
         return MCV_FAIL(MCV_BAD_INPUT, "its slices would need %.0f x %.0f pixels, more than an image can have",
                         size.width, size.height);
-    return pillow_resize_bicubic(image, (int)size.width, (int)size.height, processor->pillow, out);
+    return pillow_resize_bicubic(image, (int)size.width, (int)size.height, processor->pillow, processor->passes, out);
 }
 
 /* *out is the image itself where it has that size, else allocated in `arena`. */
@@ -280,10 +281,13 @@ mcv_status MiniCPMVImageProcessor_get_slice_image_placeholder(const MiniCPMVImag
 /* ---- Pixel values ------------------------------------------------------------------------------------------- */
 
 static void normalize_levels(const MiniCPMVImageProcessor *processor, Levels *levels) {
-    for (int channel = 0; channel < 3; channel++)
+    for (int channel = 0; channel < 3; channel++) {
+        float mean = (float)processor->mean[channel], std = (float)processor->std[channel];
+        levels->mean[channel] = mean;
+        levels->std[channel] = std;
         for (int level = 0; level < 256; level++)
-            levels->normalized[channel][level] =
-                ((float)level / 255.0f - (float)processor->mean[channel]) / (float)processor->std[channel];
+            levels->normalized[channel][level] = ((float)level / 255.0f - mean) / std;
+    }
 }
 
 /* [3, H, W] to [3, patch_size, HW/patch_size]: patches beside each other, rows and columns that fill none left out. */

@@ -22,8 +22,9 @@ typedef struct MiniCPMVImageProcessor {
     const char *unk_token;
     const char *im_id_start, *im_id_end;
     double mean[3], std[3];
-    PillowVersion pillow; /* which Pillow's pass order resize() follows */
-    mcv_arena strings;    /* owns the tokens above */
+    PillowVersion pillow;       /* which Pillow's pass order resize() follows */
+    const PillowPasses *passes; /* what computes it */
+    mcv_arena strings;          /* owns the tokens above */
 } MiniCPMVImageProcessor;
 
 /* Reads folder/preprocessor_config.json; keys that are missing have HF's defaults. MCV_BAD_INPUT: a value of the wrong
@@ -47,6 +48,7 @@ typedef struct Pixels {
 
 /* What each 8-bit level becomes: to_numpy_array, the division by 255 and normalize, all in float32. */
 typedef struct Levels {
+    float mean[3], std[3];
     float normalized[3][256];
 } Levels;
 

@@ -8,13 +8,6 @@
  * for sums that go beyond 255 or below 0. */
 enum { CHANNELS = 3, PRECISION_BITS = 32 - 8 - 2 };
 
-/* Output sample i of a pass is the sum over j < count[i] of input sample first[i] + j times weights[i * stride + j]. */
-typedef struct Coefficients {
-    int *first, *count; /* [out_size] */
-    int32_t *weights;   /* [out_size, stride] */
-    size_t stride;
-} Coefficients;
-
 mcv_status PillowVersion_from_string(const char *text, PillowVersion *version) {
     char *end;
     long major = strtol(text, &end, 10), minor = 0;
@@ -44,13 +37,13 @@ static double bicubic_filter(double x) {
     return 0.0;
 }
 
-static void Coefficients_free(Coefficients *coefficients) {
+static void PillowCoefficients_free(PillowCoefficients *coefficients) {
     free(coefficients->first);
     free(coefficients->count);
     free(coefficients->weights);
 }
 
-static mcv_status Coefficients_allocate(Coefficients *coefficients, int out_size, double support) {
+static mcv_status PillowCoefficients_allocate(PillowCoefficients *coefficients, int out_size, double support) {
     double stride = ceil(support) * 2 + 1;
     /* Pillow's own limit, on as many doubles. */
     if (stride * (double)sizeof(double) * out_size > INT_MAX)
@@ -67,12 +60,12 @@ static int32_t to_fixed_point(double weight) {
 }
 
 /* Pillow: precompute_coeffs, normalize_coeffs_8bpc. `coefficients` is to be freed whatever the outcome. */
-static mcv_status precompute_coeffs(int in_size, int out_size, Coefficients *coefficients) {
+static mcv_status precompute_coeffs(int in_size, int out_size, PillowCoefficients *coefficients) {
     double scale = (double)(float)in_size / out_size; /* Pillow's box is made of floats */
     double filter_scale = scale < 1.0 ? 1.0 : scale;
     double inverse_filter_scale = 1.0 / filter_scale;
     double support = 2.0 * filter_scale;
-    MCV_TRY(Coefficients_allocate(coefficients, out_size, support));
+    MCV_TRY(PillowCoefficients_allocate(coefficients, out_size, support));
     double *exact;
     MCV_TRY(MCV_NEW(&exact, coefficients->stride));
     for (int i = 0; i < out_size; i++) {
@@ -105,7 +98,9 @@ static mcv_status new_image(int width, int height, mcv_image *image) {
     return MCV_NEW(&image->rgb, samples);
 }
 
-static void resample_row(const uint8_t *in /* [in_w, 3] */, const Coefficients *coefficients, int out_width,
+/* ---- The passes in plain C ---------------------------------------------------------------------------------- */
+
+static void resample_row(const uint8_t *in /* [in_w, 3] */, const PillowCoefficients *coefficients, int out_width,
                          uint8_t *out /* [out_w, 3] */) {
     for (int i = 0; i < out_width; i++) {
         const uint8_t *pixel = in + (size_t)coefficients->first[i] * CHANNELS;
@@ -123,43 +118,49 @@ static void resample_row(const uint8_t *in /* [in_w, 3] */, const Coefficients *
 }
 
 /* [h, in_w, 3] to [h, out_w, 3]. Pillow: ImagingResampleHorizontal_8bpc. */
-static mcv_status resample_horizontal(const mcv_image *in, int out_width, mcv_image *out) {
-    Coefficients coefficients = {0};
-    mcv_status status;
-    MCV_TRY_GOTO(status, end, precompute_coeffs(in->width, out_width, &coefficients));
-    MCV_TRY_GOTO(status, end, new_image(out_width, in->height, out));
+static void resample_horizontal(const void *context, const mcv_image *in, const PillowCoefficients *coefficients,
+                                mcv_image *out) {
+    (void)context;
     for (size_t y = 0; y < (size_t)in->height; y++)
-        resample_row(in->rgb + y * (size_t)in->width * CHANNELS, &coefficients, out_width,
-                     out->rgb + y * (size_t)out_width * CHANNELS);
-end:
-    Coefficients_free(&coefficients);
-    return status;
+        resample_row(in->rgb + y * (size_t)in->width * CHANNELS, coefficients, out->width,
+                     out->rgb + y * (size_t)out->width * CHANNELS);
 }
 
-/* [in_h, w, 3] to [out_h, w, 3], whole rows at a time. Pillow: ImagingResampleVertical_8bpc. */
-static mcv_status resample_vertical(const mcv_image *in, int out_height, mcv_image *out) {
-    Coefficients coefficients = {0};
+/* [in_h, w, 3] to [out_h, w, 3], some samples of a row at a time. Pillow: ImagingResampleVertical_8bpc. */
+static void resample_vertical(const void *context, const mcv_image *in, const PillowCoefficients *coefficients,
+                              mcv_image *out) {
+    enum { TOGETHER = 1024 };
+    (void)context;
     size_t row = (size_t)in->width * CHANNELS;
-    int32_t *sums = NULL; /* [w, 3] */
-    mcv_status status;
-    MCV_TRY_GOTO(status, end, precompute_coeffs(in->height, out_height, &coefficients));
-    MCV_TRY_GOTO(status, end, new_image(in->width, out_height, out));
-    MCV_TRY_GOTO(status, end, MCV_NEW(&sums, row));
-    for (size_t y = 0; y < (size_t)out_height; y++) {
-        for (size_t x = 0; x < row; x++)
-            sums[x] = 1 << (PRECISION_BITS - 1);
-        for (int j = 0; j < coefficients.count[y]; j++) {
-            const uint8_t *line = in->rgb + (size_t)(coefficients.first[y] + j) * row;
-            int32_t weight = coefficients.weights[y * coefficients.stride + (size_t)j];
-            for (size_t x = 0; x < row; x++)
-                sums[x] += line[x] * weight;
-        }
-        for (size_t x = 0; x < row; x++)
-            out->rgb[y * row + x] = clip8(sums[x]);
+    for (size_t at = 0; at < (size_t)out->height * row;) {
+        size_t y = at / row, x = at % row, count = row - x < TOGETHER ? row - x : TOGETHER;
+        const uint8_t *line = in->rgb + (size_t)coefficients->first[y] * row + x;
+        int32_t sums[TOGETHER];
+        for (size_t i = 0; i < count; i++)
+            sums[i] = 1 << (PRECISION_BITS - 1);
+        for (size_t j = 0; j < (size_t)coefficients->count[y]; j++, line += row)
+            for (size_t i = 0; i < count; i++)
+                sums[i] += line[i] * coefficients->weights[y * coefficients->stride + j];
+        for (size_t i = 0; i < count; i++)
+            out->rgb[at++] = clip8(sums[i]);
     }
+}
+
+const PillowPasses PILLOW_PASSES = {resample_horizontal, resample_vertical, NULL};
+
+/* ---- Resizing ----------------------------------------------------------------------------------------------- */
+
+/* One pass, to `out_width` where `horizontal`, else to `out_height`. */
+static mcv_status resample(const PillowPasses *passes, bool horizontal, const mcv_image *in, int out_width,
+                           int out_height, mcv_image *out) {
+    PillowCoefficients coefficients = {0};
+    int in_size = horizontal ? in->width : in->height, out_size = horizontal ? out_width : out_height;
+    mcv_status status;
+    MCV_TRY_GOTO(status, end, precompute_coeffs(in_size, out_size, &coefficients));
+    MCV_TRY_GOTO(status, end, new_image(out_width, out_height, out));
+    (horizontal ? passes->horizontal : passes->vertical)(passes->context, in, &coefficients, out);
 end:
-    free(sums);
-    Coefficients_free(&coefficients);
+    PillowCoefficients_free(&coefficients);
     return status;
 }
 
@@ -171,22 +172,19 @@ static bool vertical_comes_first(const mcv_image *in, int out_width, int out_hei
 }
 
 mcv_status pillow_resize_bicubic(const mcv_image *in, int out_width, int out_height, PillowVersion version,
-                                 mcv_image *out) {
+                                 const PillowPasses *passes, mcv_image *out) {
     *out = (mcv_image){0};
     if (in->width < 1 || in->height < 1 || out_width < 1 || out_height < 1)
         return MCV_FAIL(MCV_BAD_INPUT, "resizing an image of %d x %d to %d x %d: every side must be at least 1",
                         in->width, in->height, out_width, out_height);
     mcv_image between = {0};
-    mcv_status status;
     /* A pass that keeps the size has the weights 0 and 1 only, and is left out by Pillow. */
-    if (vertical_comes_first(in, out_width, out_height, version)) {
-        MCV_TRY_GOTO(status, end, resample_vertical(in, out_height, &between));
-        MCV_TRY_GOTO(status, end, resample_horizontal(&between, out_width, out));
-    } else {
-        MCV_TRY_GOTO(status, end, resample_horizontal(in, out_width, &between));
-        MCV_TRY_GOTO(status, end, resample_vertical(&between, out_height, out));
-    }
-end:
+    bool vertical_first = vertical_comes_first(in, out_width, out_height, version);
+    int between_width = vertical_first ? in->width : out_width,
+        between_height = vertical_first ? out_height : in->height;
+    mcv_status status = resample(passes, !vertical_first, in, between_width, between_height, &between);
+    if (status == MCV_OK)
+        status = resample(passes, vertical_first, &between, out_width, out_height, out);
     free(between.rgb);
     if (status != MCV_OK) {
         free(out->rgb);

@@ -411,6 +411,22 @@ BOUND_TEST(silu_multiply, mcv_multiply_args) {
     free(y);
 }
 
+/* Each of the three operations rounds once; the division multiplies what was there before. */
+BOUND_TEST(unfold, mcv_unfold_args) {
+    size_t patch = a->patch, plane = patch * patch;
+    mcv_unfold_contract(a);
+    for (size_t i = 0; i < a->grid_h * a->grid_w; i++)
+        for (size_t at = 0; at < 3 * plane; at++) {
+            size_t c = at / plane, v = at % plane / patch, h = at % patch;
+            double level = a->x[c * a->channel_step + (i / a->grid_w * patch + v) * a->row_step +
+                                (i % a->grid_w * patch + h) * a->column_step] /
+                           255.0;
+            double centered = level - a->mean[c], before = U * level * (1 + U) + U * fabs(centered);
+            double error = before / fabs((double)a->std[c]), exact = centered / a->std[c];
+            within(a->y[i * a->ldy + at], exact, error + U * (fabs(exact) + error), "y");
+        }
+}
+
 /* ---- Functions, over every 997th float ---------------------------------------------------------------------- */
 
 /* The distance of neighbouring floats at a number. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "simd/engine/fast_image.h"
 #include "simd/engine/fast_qwen3.h"
 #include "simd/engine/fast_resampler.h"
 #include "simd/engine/fast_siglip.h"
@@ -19,6 +20,7 @@ struct mcv_engine {
     const MiniCPMV *model;
     mcv_model_options options;
     mcv_ops ops;
+    PillowPasses passes; /* by the kernels of ops */
     int scratch_threads; /* that ops.scratch is for */
     mcv_arena weights;
     mcv_siglip siglip;
@@ -187,6 +189,18 @@ static void state_free(void *context) {
     free(state);
 }
 
+/* ---- Embeddings --------------------------------------------------------------------------------------------- */
+
+/* *embeds: [batch, length, hidden]. */
+static mcv_status embed_tokens(const mcv_engine *engine, const Run *run, const int32_t *ids, int batch, int length,
+                               float **embeds) {
+    const Embedding *embedding = &engine->qwen3.llm->model.embed_tokens;
+    size_t rows = (size_t)batch * (size_t)length, hidden = engine->qwen3.hidden;
+    MCV_TRY(MCV_ARENA_NEW(run->arena, embeds, rows * hidden));
+    MCV_TRY(mcv_embed(&engine->ops, embedding, ids, rows, *embeds));
+    return mcv_tap_3d(run, embedding->name, *embeds, batch, length, (int64_t)hidden);
+}
+
 /* ---- Decoding ----------------------------------------------------------------------------------------------- */
 
 /* Temporaries come from memory that stays: a step asks the system for nothing, except now and then for the cache. */
@@ -205,10 +219,9 @@ static mcv_status reserve_step(mcv_engine *engine, size_t rows, size_t keys) {
 static mcv_status step(const Run *run, State *state, const int32_t *ids, int rows, float *logits) {
     mcv_engine *engine = state->engine;
     mcv_token *tokens;
-    Tensor embeds;
+    float *hidden;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &tokens, rows));
-    MCV_TRY(Embedding_forward(run, &engine->qwen3.llm->model.embed_tokens, ids, rows, 1, &embeds));
-    float *hidden = embeds.f32;
+    MCV_TRY(embed_tokens(engine, run, ids, rows, 1, &hidden));
     for (int i = 0; i < rows; i++) {
         mcv_kv_sequence *sequence = &state->rows[i];
         MCV_TRY(mcv_kv_extend(&engine->cache, sequence, 1));
@@ -272,12 +285,12 @@ static mcv_status run_conversation(mcv_engine *engine, const Run *run, const Min
     size_t hidden = engine->qwen3.hidden, count = (size_t)(data->length - first), chunk = (size_t)engine->options.chunk;
     const int32_t *ids = data->input_ids + (size_t)conversation * (size_t)data->length;
     mcv_token *tokens;
-    Tensor embeds;
+    float *embeds;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &tokens, count));
     MCV_TRY(list_tokens(engine, data, conversation, first, sequence, tokens));
-    MCV_TRY(Embedding_forward(run, &engine->qwen3.llm->model.embed_tokens, ids, 1, data->length, &embeds));
-    MCV_TRY(MiniCPMV_scatter_features(engine->model, data, conversation, features, embeds.f32));
-    float *rows = embeds.f32 + (size_t)first * hidden;
+    MCV_TRY(embed_tokens(engine, run, ids, 1, data->length, &embeds));
+    MCV_TRY(MiniCPMV_scatter_features(engine->model, data, conversation, features, embeds));
+    float *rows = embeds + (size_t)first * hidden;
     double since = mcv_seconds();
     for (size_t i = 0; i < count; i += chunk) {
         size_t size = count - i < chunk ? count - i : chunk;
@@ -298,10 +311,9 @@ static mcv_status run_shown(const mcv_engine *engine, const Run *run, const Mini
     size_t hidden = engine->qwen3.hidden, length = (size_t)data->length, batch = (size_t)data->batch_size;
     const Qwen3Model *model = &engine->qwen3.llm->model;
     mcv_token *tokens;
-    Tensor rows;
+    float *embeds;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &tokens, batch * length));
-    MCV_TRY(Embedding_forward(run, &model->embed_tokens, data->input_ids, data->batch_size, data->length, &rows));
-    float *embeds = rows.f32;
+    MCV_TRY(embed_tokens(engine, run, data->input_ids, data->batch_size, data->length, &embeds));
     for (int i = 0; i < data->batch_size; i++) {
         MCV_TRY(list_tokens(engine, data, i, 0, &state->prompts[i], tokens + (size_t)i * length));
         MCV_TRY(MiniCPMV_scatter_features(engine->model, data, i, features_of(engine, data, i, features),
@@ -490,6 +502,8 @@ static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_model_op
     MCV_TRY(check_head_dim("llm", engine->qwen3.head_dim));
     engine->cache = mcv_kv_cache_make((size_t)model->llm.model.num_layers, engine->qwen3.num_kv_heads,
                                       engine->qwen3.head_dim, KV_TYPES[options->kv]);
+    engine->passes = mcv_resize_passes(&engine->ops.kernels);
+    model->processor.image_processor.passes = &engine->passes;
     model->executor = (Executor){engine, prefill};
     return MCV_OK;
 }

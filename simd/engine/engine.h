@@ -15,9 +15,10 @@ typedef struct mcv_engine mcv_engine;
 /* Puts other kernels in place of a target's. */
 typedef mcv_status (*mcv_replace_kernels_fn)(mcv_kernels *kernels);
 
-/* Packs the model's weights and becomes its executor. The model has to live as long, and frees nothing of the engine.
- * Runs use the pool that the model has then. options: those of the fast engine. replace: NULL: nobody does.
- * MCV_USAGE: options without meaning, MCV_UNSUPPORTED: what this CPU, or no kernel, can do. */
+/* Packs the model's weights and becomes its executor, with kernels for its image processor. The model has to live as
+ * long, and frees nothing of the engine. Runs use the pool that the model has then. options: those of the fast engine.
+ * replace: NULL: nobody does. MCV_USAGE: options without meaning, MCV_UNSUPPORTED: what this CPU, or no kernel, can do.
+ */
 mcv_status mcv_engine_create(mcv_engine **engine, MiniCPMV *model, const mcv_model_options *options,
                              mcv_replace_kernels_fn replace);
 void mcv_engine_free(mcv_engine *engine);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "simd/engine/fast_image.h"
 #include "simd/engine/taps.h"
 
 /* ---- Packing ------------------------------------------------------------------------------------------------ */
@@ -74,36 +75,34 @@ static mcv_status show(const Run *run, const Layout *layout, const char *name, f
 
 /* ---- Embeddings --------------------------------------------------------------------------------------------- */
 
-/* pixel_values [channels, patch, patches * patch] to rows of [channels, patch, patch], one a patch. */
-static void unfold(const mcv_tensor *pixel_values, float *rows) {
-    const float *values = pixel_values->data;
-    size_t patch = (size_t)pixel_values->shape[1], patches = (size_t)pixel_values->shape[2] / patch,
-           lines = (size_t)pixel_values->shape[0] * patch;
-    for (size_t n = 0; n < patches; n++)
-        for (size_t line = 0; line < lines; line++)
-            memcpy(rows + (n * lines + line) * patch, values + (line * patches + n) * patch, patch * sizeof *rows);
-}
-
-/* Adds the position table's rows of a slice's grid; position 0 to its padding. */
-static mcv_status add_positions(const Run *run, const mcv_siglip *siglip, const ImageSlice *slice, size_t count,
-                                float *rows) {
-    const SiglipVisionEmbeddings *embeddings = &siglip->vpm->embeddings;
+/* The numbers of a slice's rows in the position table; 0 for its padding. ids: [count] */
+static mcv_status list_positions(const Run *run, const SiglipVisionEmbeddings *embeddings, const ImageSlice *slice,
+                                 size_t count, int32_t *ids) {
     mcv_arena_mark mark = mcv_arena_save(run->arena);
     int32_t *down, *across;
-    float *position;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &down, slice->grid_h));
     MCV_TRY(MCV_ARENA_NEW(run->arena, &across, slice->grid_w));
-    MCV_TRY(MCV_ARENA_NEW(run->arena, &position, siglip->dim));
     MCV_TRY(navit_bucket_coords(slice->grid_h, embeddings->num_patches_per_side, down));
     MCV_TRY(navit_bucket_coords(slice->grid_w, embeddings->num_patches_per_side, across));
     size_t grid_w = (size_t)slice->grid_w, patches = (size_t)slice->grid_h * grid_w;
-    for (size_t i = 0; i < count; i++) {
-        int32_t id = i < patches ? down[i / grid_w] * embeddings->num_patches_per_side + across[i % grid_w] : 0;
-        mcv_weight_to_f32(&embeddings->position_embedding.weight, (size_t)id, 1, position);
-        for (size_t d = 0; d < siglip->dim; d++)
-            rows[i * siglip->dim + d] += position[d];
-    }
+    for (size_t i = 0; i < count; i++)
+        ids[i] = i < patches ? down[i / grid_w] * embeddings->num_patches_per_side + across[i % grid_w] : 0;
     mcv_arena_restore(run->arena, mark);
+    return MCV_OK;
+}
+
+/* Adds the position table's rows to those of all slices. */
+static mcv_status add_positions(const Run *run, const mcv_ops *ops, const mcv_siglip *siglip, const Layout *layout,
+                                const ImageSlice *const *slices, float *hidden) {
+    const SiglipVisionEmbeddings *embeddings = &siglip->vpm->embeddings;
+    int32_t *ids;
+    float *positions;
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &ids, layout->rows));
+    MCV_TRY(MCV_ARENA_NEW(run->arena, &positions, layout->rows * siglip->dim));
+    for (int i = 0; i < layout->batch; i++)
+        MCV_TRY(list_positions(run, embeddings, slices[i], layout->count[i], ids + layout->first[i]));
+    MCV_TRY(mcv_embed(ops, &embeddings->position_embedding, ids, layout->rows, positions));
+    mcv_add(ops, hidden, positions, layout->rows * siglip->dim, hidden);
     return MCV_OK;
 }
 
@@ -113,18 +112,15 @@ static mcv_status embed(const Run *run, const mcv_ops *ops, const mcv_siglip *si
     size_t patch_size = siglip->patch_embedding.k;
     float *pixels;
     MCV_TRY(MCV_ARENA_NEW(run->arena, &pixels, layout->rows * patch_size));
-    memset(pixels, 0, layout->rows * patch_size * sizeof *pixels);
     for (int i = 0; i < layout->batch; i++) {
-        mcv_arena_mark before = mcv_arena_save(run->arena);
-        mcv_tensor pixel_values;
-        MCV_TRY(ImageSlice_pixel_values(slices[i], run->arena, &pixel_values));
-        unfold(&pixel_values, pixels + layout->first[i] * patch_size);
-        mcv_arena_restore(run->arena, before);
+        float *rows = pixels + layout->first[i] * patch_size;
+        mcv_unfold(ops, slices[i], rows);
+        memset(rows + layout->patches[i] * patch_size, 0,
+               (layout->count[i] - layout->patches[i]) * patch_size * sizeof *rows);
     }
     mcv_rows x = mcv_rows_of(pixels, layout->rows, patch_size);
     MCV_TRY(mcv_linear(ops, run->arena, &x, &siglip->patch_embedding, hidden, false));
-    for (int i = 0; i < layout->batch; i++)
-        MCV_TRY(add_positions(run, siglip, slices[i], layout->count[i], hidden + layout->first[i] * siglip->dim));
+    MCV_TRY(add_positions(run, ops, siglip, layout, slices, hidden));
     mcv_arena_restore(run->arena, mark);
     return show(run, layout, siglip->vpm->embeddings.name, hidden, siglip->dim);
 }

@@ -218,6 +218,53 @@ mcv_status mcv_linears(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const 
     return MCV_OK;
 }
 
+/* ---- Embeddings --------------------------------------------------------------------------------------------- */
+
+typedef struct EmbedWork {
+    const mcv_ops *ops;
+    const mcv_weight *weight;
+    mcv_embed_args arguments;
+} EmbedWork;
+
+static void embed_range(void *context, size_t begin, size_t end, int worker) {
+    const EmbedWork *work = context;
+    mcv_embed_args part = work->arguments;
+    (void)worker;
+    part.rows = end - begin;
+    part.ids += begin;
+    part.y += begin * part.ldy;
+    work->ops->kernels.embed_rows(&part);
+}
+
+/* Rows of a table that is kept in another way. */
+static void widen_range(void *context, size_t begin, size_t end, int worker) {
+    const EmbedWork *work = context;
+    (void)worker;
+    for (size_t i = begin; i < end; i++)
+        mcv_weight_to_f32(work->weight, (size_t)work->arguments.ids[i], 1, work->arguments.y + i * work->arguments.ldy);
+}
+
+/* Whether a table's rows are floats that a kernel can read. */
+static bool is_plain(const mcv_weight *weight, mcv_weight_type type, size_t size) {
+    return weight->data && weight->type == type && (uintptr_t)weight->data % size == 0;
+}
+
+mcv_status mcv_embed(const mcv_ops *ops, const Embedding *embedding, const int32_t *ids, size_t rows, float *y) {
+    const mcv_weight *weight = &embedding->weight;
+    bool bf16 = is_plain(weight, MCV_WEIGHT_BF16, sizeof(uint16_t));
+    bool plain = bf16 || is_plain(weight, MCV_WEIGHT_F32, sizeof(float));
+    for (size_t i = 0; i < rows; i++)
+        if (ids[i] < 0 || (size_t)ids[i] >= weight->rows)
+            return MCV_FAIL(MCV_BAD_INPUT, "%s: id %d in a table of %zu rows", embedding->name, (int)ids[i],
+                            weight->rows);
+    EmbedWork work = {
+        ops,
+        weight,
+        {.columns = weight->columns, .ids = ids, .table = weight->data, .bf16 = bf16, .y = y, .ldy = weight->columns}};
+    mcv_parallel_for(ops->pool, rows, plain ? embed_range : widen_range, &work);
+    return MCV_OK;
+}
+
 /* ---- Rows --------------------------------------------------------------------------------------------------- */
 
 typedef struct NormWork {

@@ -42,6 +42,9 @@ mcv_status mcv_linear(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const m
 mcv_status mcv_linears(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const mcv_packed *const *w, float *const *y,
                        int count);
 
+/* y = a table's rows, [rows, columns]. MCV_BAD_INPUT: an id that the table does not have. */
+mcv_status mcv_embed(const mcv_ops *ops, const Embedding *embedding, const int32_t *ids, size_t rows, float *y);
+
 /* [rows, columns] each; y may be x. */
 void mcv_layer_norm(const mcv_ops *ops, const LayerNorm *norm, const float *x, size_t rows, size_t columns, float *y);
 void mcv_rms_norm(const mcv_ops *ops, const float *weight, double eps, const float *x, size_t rows, size_t columns,

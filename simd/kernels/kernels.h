@@ -27,6 +27,7 @@ enum {
     MCV_K_PADDING = 64,             /* rows of int8 are padded with zeros to a multiple of it */
     MCV_KEY_BLOCK = 64,             /* keys that attention takes in at a time */
     MCV_MAX_HEAD_DIM = 256,         /* of attention */
+    MCV_RESIZE_BITS = 22,           /* behind the point of the weights of a resize */
     MCV_SCRATCH_BYTES = 512 * 1024, /* what a kernel may use of the memory that its caller gives it */
 };
 
@@ -259,6 +260,50 @@ typedef struct mcv_multiply_args {
     const float *a, *b;
     float *y;
 } mcv_multiply_args;
+
+/* ---- Pictures and tables ------------------------------------------------------------------------------------ */
+
+/* A pass of Pillow's resize (Resample.c): an output is a sum of neighbouring samples times weights in fixed point,
+ *     clip(half + sum over j < count[i] of weights[i * stride + j] * sample number first[i] + j),
+ *     half = 2^(MCV_RESIZE_BITS - 1), clip(s) = 0 for s < 0, else the smaller one of s / 2^MCV_RESIZE_BITS (rounded
+ *     down) and 255.
+ * resize_width: i is a pixel of y, [rows][columns][3], the samples are those of its row of x, channel by channel.
+ * resize_height: i is a row of y, [rows][columns][3], the samples are those of the same place in other rows of x.
+ * Sums are exact: the absolute weights of an output add up to less than 2^(MCV_RESIZE_BITS + 1). first and first +
+ * count do not become smaller from one i to the next. */
+typedef struct mcv_resize_args {
+    size_t rows, columns; /* of y */
+    const uint8_t *x;     /* rows ldx bytes apart */
+    size_t ldx;
+    const int32_t *first, *count; /* [columns] of resize_width, [rows] of resize_height; not negative */
+    const int32_t *weights;       /* rows `stride` apart */
+    size_t stride;
+    uint8_t *y; /* rows ldy bytes apart */
+    size_t ldy;
+} mcv_resize_args;
+
+/* A picture's patches as rows of floats: of patch (r, i), row r * grid_w + i of y,
+ *     y[(c * patch + v) * patch + h] = (x / 255 - mean[c]) / std[c],
+ *     x = sample (c, r * patch + v, i * patch + h) of the picture [3][grid_h * patch][grid_w * patch],
+ * each of the three operations rounded to FP32. */
+typedef struct mcv_unfold_args {
+    size_t grid_h, grid_w, patch;
+    const uint8_t *x;
+    size_t channel_step, row_step, column_step; /* bytes from a sample to the next one; RGB: 1, a row's, 3 */
+    float mean[3], std[3];
+    float *y; /* [grid_h * grid_w], rows ldy apart */
+    size_t ldy;
+} mcv_unfold_args;
+
+/* y[i] = row ids[i] of a table, F32 or (bf16) BF16 bits, widened. */
+typedef struct mcv_embed_args {
+    size_t rows, columns;
+    const int32_t *ids; /* [rows] */
+    const void *table;  /* [more than any id][columns] */
+    bool bf16;
+    float *y; /* [rows], rows ldy apart */
+    size_t ldy;
+} mcv_embed_args;
 
 /* ---- The table ---------------------------------------------------------------------------------------------- */
 

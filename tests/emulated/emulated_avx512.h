@@ -111,6 +111,18 @@ static inline __m128i emulated_cvtepi32_epi8(__m512i a) {
     emulated_mask_cvtepi32_storeu_epi8(&bytes, 0xffff, a);
     return bytes;
 }
+static inline __m128i emulated_cvtusepi32_epi8(__m512i a) {
+    emulated_lanes lanes = emulated_lanes_of(a);
+    uint8_t bytes[16];
+    __m128i all;
+    for (int i = 0; i < 16; i++)
+        bytes[i] = (uint32_t)lanes.lane[i] > 255 ? 255 : (uint8_t)lanes.lane[i];
+    memcpy(&all, bytes, sizeof all);
+    return all;
+}
+static inline __m512i emulated_srai_epi32(__m512i a, int count) {
+    return emulated_join(_mm256_srai_epi32(emulated_half(a, 0), count), _mm256_srai_epi32(emulated_half(a, 1), count));
+}
 static inline int32_t emulated_reduce_add_epi32(__m512i a) {
     emulated_lanes lanes = emulated_lanes_of(a);
     uint32_t sum = 0;
@@ -176,6 +188,10 @@ static inline __m256i emulated_cvtneps_pbh(__m512 a) {
 #define _mm512_dpbf16_ps(sum, a, b) emulated_dpbf16_ps(sum, (__m512i)(a), (__m512i)(b))
 #undef _mm512_cvtneps_pbh
 #define _mm512_cvtneps_pbh emulated_cvtneps_pbh
+#undef _mm512_cvtusepi32_epi8
+#define _mm512_cvtusepi32_epi8 emulated_cvtusepi32_epi8
+#undef _mm512_srai_epi32
+#define _mm512_srai_epi32 emulated_srai_epi32
 #undef _mm512_reduce_add_epi32
 #define _mm512_reduce_add_epi32 emulated_reduce_add_epi32
 #undef _mm512_reduce_max_epi32

@@ -13,7 +13,8 @@ static mcv_status answer(const int32_t request[5]) {
         status = MCV_FAIL(MCV_BAD_INPUT, "expected %zu bytes of pixels", size);
         goto end;
     }
-    MCV_TRY_GOTO(status, end, pillow_resize_bicubic(&in, request[3], request[4], (PillowVersion)request[0], &out));
+    MCV_TRY_GOTO(status, end,
+                 pillow_resize_bicubic(&in, request[3], request[4], (PillowVersion)request[0], &PILLOW_PASSES, &out));
     fwrite(out.rgb, 3, (size_t)out.width * (size_t)out.height, stdout);
     fflush(stdout);
 end:

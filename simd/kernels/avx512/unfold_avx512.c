@@ -1,0 +1,5 @@
+#include "simd/kernels/unfold_lanes.h"
+
+void mcv_unfold_avx512(const mcv_unfold_args *a) {
+    mcv_unfold_lanes(a);
+}
