@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "core/buffer.h"
+
 /* Metadata numbers are checked where the JSON is read; here they have to be there. */
 static mcv_status require_int(const mcv_gguf *file, const char *key, int64_t *value) {
     static const int64_t LIMIT = 1 << 30;
@@ -130,12 +132,83 @@ static mcv_status add_vision_config(const mcv_gguf *file, json_t *config) {
     return added ? MCV_OK : MCV_FAIL(MCV_NO_MEMORY, "out of memory (a model's configuration)");
 }
 
+/* ---- What quantize keeps in keys of its own ------------------------------------------------------------------ */
+
+/* Copies members that there are. */
+static bool copy_members(json_t *to, const json_t *from, const char *const *keys) {
+    bool copied = to != NULL;
+    for (; *keys && copied; keys++) {
+        json_t *value = json_object_get(from, *keys);
+        copied = !value || json_object_set(to, *keys, value) == 0;
+    }
+    return copied;
+}
+
+json_t *gguf_own_config(const mcv_json *config) {
+    static const char *const KEYS[] = {"hidden_act",
+                                       "batch_vision_input",
+                                       "vision_batch_size",
+                                       "batch_3d_resampler",
+                                       "do_sample",
+                                       "num_beams",
+                                       "temperature",
+                                       "top_k",
+                                       "top_p",
+                                       "min_p",
+                                       "repetition_penalty",
+                                       "length_penalty",
+                                       "early_stopping",
+                                       NULL};
+    static const char *const VISION_KEYS[] = {"hidden_act", NULL};
+    json_t *own = json_object(), *vision = json_object();
+    bool made = copy_members(own, config->value, KEYS) &&
+                copy_members(vision, json_object_get(config->value, "vision_config"), VISION_KEYS) &&
+                json_object_set(own, "vision_config", vision) == 0;
+    json_decref(vision);
+    if (made)
+        return own;
+    json_decref(own);
+    return NULL;
+}
+
+/* The JSON object under a key; json->value NULL: there is none. */
+static mcv_status read_kept(const mcv_gguf *file, const char *key, mcv_json *json) {
+    mcv_gguf_string text = {"", 0};
+    mcv_buffer name = {0};
+    *json = (mcv_json){0};
+    if (!mcv_gguf_find_value(file, key))
+        return MCV_OK;
+    MCV_TRY(mcv_gguf_get_string(file, key, &text));
+    mcv_status status = mcv_buffer_printf(&name, "%s: %s", mcv_gguf_path(file), key);
+    if (status == MCV_OK)
+        status = mcv_json_parse(text.data, text.size, mcv_buffer_text(&name), json);
+    mcv_buffer_free(&name);
+    if (status == MCV_OK && !json_is_object(json->value)) {
+        mcv_json_free(json);
+        status = mcv_gguf_fail(MCV_BAD_INPUT, file, key, "the text of a JSON object");
+    }
+    return status;
+}
+
+/* Lays what is kept over what the keys of the format say. */
+static mcv_status add_kept_config(const mcv_gguf *file, json_t *config) {
+    mcv_json kept;
+    MCV_TRY(read_kept(file, GGUF_CONFIG_KEY, &kept));
+    json_t *own = kept.value ? gguf_own_config(&kept) : json_object();
+    bool laid = own && json_object_update_recursive(config, own) == 0;
+    json_decref(own);
+    mcv_json_free(&kept);
+    return laid ? MCV_OK : MCV_FAIL(MCV_NO_MEMORY, "out of memory (a model's configuration)");
+}
+
 mcv_status gguf_config(const mcv_gguf *language, const mcv_gguf *vision, mcv_json *json) {
     json_t *config = NULL;
     *json = (mcv_json){0};
     mcv_status status = language_config(language, &config);
     if (status == MCV_OK)
         status = add_vision_config(vision, config);
+    if (status == MCV_OK)
+        status = add_kept_config(vision, config);
     if (status == MCV_OK)
         return make_json(language, config, json);
     json_decref(config);
@@ -157,7 +230,8 @@ static mcv_status channels(const mcv_gguf *file, const char *key, mcv_arena *are
     return MCV_OK;
 }
 
-mcv_status gguf_preprocessor_config(const mcv_gguf *vision, mcv_json *json) {
+/* What the file says in the keys of the format, and 4.5's own values. */
+static mcv_status assumed_preprocessor_config(const mcv_gguf *vision, mcv_json *json) {
     mcv_arena arena = {0};
     int64_t patch = 0;
     const mcv_gguf_tensor *query;
@@ -180,4 +254,9 @@ mcv_status gguf_preprocessor_config(const mcv_gguf *vision, mcv_json *json) {
                          json);
     json_decref(mean);
     return status;
+}
+
+mcv_status gguf_preprocessor_config(const mcv_gguf *vision, mcv_json *json) {
+    MCV_TRY(read_kept(vision, GGUF_PREPROCESSOR_KEY, json));
+    return json->value ? MCV_OK : assumed_preprocessor_config(vision, json);
 }

@@ -1,5 +1,9 @@
 #include "ref/gguf_export.h"
 
+#include <jansson.h>
+
+#include "ref/gguf_config.h"
+
 #include <stdio.h>
 
 /* The number that the format's readers know the encoder and resampler of this model by. */
@@ -93,6 +97,28 @@ static mcv_status add_normalization(mcv_gguf_writer *writer, const ModelFiles *f
     return status;
 }
 
+/* Takes `value`. */
+static mcv_status add_json(mcv_gguf_writer *writer, const char *key, json_t *value) {
+    char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    json_decref(value);
+    mcv_status status = text ? mcv_gguf_add_string(writer, key, text) : MCV_FAIL_MEMORY(0);
+    free(text);
+    return status;
+}
+
+/* What the format has no keys for, so that a pair does what the model's own files say. */
+static mcv_status add_own_settings(mcv_gguf_writer *writer, const ModelFiles *files) {
+    mcv_json config, preprocessor;
+    MCV_TRY(ModelFiles_config_json(files, &config));
+    mcv_status status = add_json(writer, GGUF_CONFIG_KEY, gguf_own_config(&config));
+    mcv_json_free(&config);
+    MCV_TRY(status);
+    MCV_TRY(ModelFiles_preprocessor_config(files, &preprocessor));
+    status = add_json(writer, GGUF_PREPROCESSOR_KEY, json_incref(preprocessor.value));
+    mcv_json_free(&preprocessor);
+    return status;
+}
+
 mcv_status gguf_add_vision_metadata(mcv_gguf_writer *writer, const ModelFiles *files, const MiniCPMVConfig *config,
                                     uint32_t file_type) {
     MCV_TRY(add_general(writer, "clip", "MiniCPM-V vision encoder and resampler", file_type));
@@ -104,5 +130,6 @@ mcv_status gguf_add_vision_metadata(mcv_gguf_writer *writer, const ModelFiles *f
     MCV_TRY(add_int(writer, "clip", "minicpmv_query_num", config->query_num));
     MCV_TRY(mcv_gguf_add_bool(writer, "clip.use_gelu", true));
     MCV_TRY(add_encoder(writer, config));
-    return add_normalization(writer, files);
+    MCV_TRY(add_normalization(writer, files));
+    return add_own_settings(writer, files);
 }

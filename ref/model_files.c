@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/file.h"
 #include "formats/gguf.h"
 #include "ref/chat_template.h"
 #include "ref/gguf_config.h"
@@ -52,50 +53,68 @@ static mcv_status open_pair(const ModelFiles *files, bool needs_vision, Pair *pa
     return status;
 }
 
+static mcv_status load_from_folder(const char *folder, const char *name, mcv_json *json) {
+    char *path;
+    *json = (mcv_json){0};
+    MCV_TRY(mcv_path_join(&path, folder, name));
+    mcv_status status = mcv_json_load(path, json);
+    free(path);
+    return status;
+}
+
 /* ---- Configuration ------------------------------------------------------------------------------------------- */
 
-mcv_status ModelFiles_config(const ModelFiles *files, MiniCPMVConfig *config) {
+/* What HF keeps twice, in config.json and in preprocessor_config.json, a pair has once. */
+static mcv_status take_from_processor(const ModelFiles *files, MiniCPMVConfig *config) {
+    MiniCPMVImageProcessor processor;
+    mcv_status status = ModelFiles_image_processor(files, &processor);
+    config->use_image_id = processor.use_image_id;
+    config->slice_mode = processor.slice_mode;
+    config->slice_config.max_slice_nums = processor.max_slice_nums;
+    MiniCPMVImageProcessor_free(&processor);
+    return status;
+}
+
+mcv_status ModelFiles_config_json(const ModelFiles *files, mcv_json *json) {
     Pair pair;
-    mcv_json json;
     MCV_TRY(open_pair(files, true, &pair));
-    if (!pair.language)
-        return MiniCPMVConfig_from_pretrained(config, files->model);
-    mcv_status status = gguf_config(pair.language, pair.vision, &json);
-    if (status == MCV_OK) {
-        status = MiniCPMVConfig_from_json(config, &json);
-        mcv_json_free(&json);
-    }
+    mcv_status status = pair.language ? gguf_config(pair.language, pair.vision, json)
+                                      : load_from_folder(files->model, "config.json", json);
     close_pair(&pair);
     return status;
+}
+
+mcv_status ModelFiles_config(const ModelFiles *files, MiniCPMVConfig *config) {
+    mcv_json json;
+    bool is_gguf;
+    MCV_TRY(mcv_path_is_gguf(files->model, &is_gguf));
+    if (!is_gguf && !files->mmproj)
+        return MiniCPMVConfig_from_pretrained(config, files->model);
+    MCV_TRY(ModelFiles_config_json(files, &json));
+    mcv_status status = MiniCPMVConfig_from_json(config, &json);
+    mcv_json_free(&json);
+    return status == MCV_OK ? take_from_processor(files, config) : status;
 }
 
 /* ---- Processor ----------------------------------------------------------------------------------------------- */
 
-static mcv_status image_processor_from_pair(const Pair *pair, MiniCPMVImageProcessor *processor) {
-    mcv_json json;
-    MCV_TRY(gguf_preprocessor_config(pair->vision, &json));
-    mcv_status status = MiniCPMVImageProcessor_from_json(processor, &json);
-    mcv_json_free(&json);
-    return status;
-}
-
-static mcv_status image_processor_from_file(const char *path, MiniCPMVImageProcessor *processor) {
-    mcv_json json;
-    MCV_TRY(mcv_json_load(path, &json));
-    mcv_status status = MiniCPMVImageProcessor_from_json(processor, &json);
-    mcv_json_free(&json);
+mcv_status ModelFiles_preprocessor_config(const ModelFiles *files, mcv_json *json) {
+    Pair pair;
+    if (files->preprocessor_config)
+        return mcv_json_load(files->preprocessor_config, json);
+    MCV_TRY(open_pair(files, true, &pair));
+    mcv_status status = pair.language ? gguf_preprocessor_config(pair.vision, json)
+                                      : load_from_folder(files->model, "preprocessor_config.json", json);
+    close_pair(&pair);
     return status;
 }
 
 mcv_status ModelFiles_image_processor(const ModelFiles *files, MiniCPMVImageProcessor *processor) {
-    Pair pair;
+    mcv_json json;
     *processor = (MiniCPMVImageProcessor){0};
-    if (files->preprocessor_config)
-        return image_processor_from_file(files->preprocessor_config, processor);
-    MCV_TRY(open_pair(files, true, &pair));
-    mcv_status status = pair.language ? image_processor_from_pair(&pair, processor)
-                                      : MiniCPMVImageProcessor_from_pretrained(processor, files->model);
-    close_pair(&pair);
+    MCV_TRY(ModelFiles_preprocessor_config(files, &json));
+    mcv_status status = MiniCPMVImageProcessor_from_json(processor, &json);
+    mcv_json_free(&json);
     return status;
 }
 

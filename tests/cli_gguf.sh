@@ -3,7 +3,7 @@
 . "$(dirname "$0")/command_line.sh"
 model=golden/models/base-f32
 quantize=("$PROGRAM" quantize -m "$model")
-pair=(-m "$work/f32.gguf" --mmproj "$work/vision.gguf" --preprocessor-config "$model/preprocessor_config.json")
+pair=(-m "$work/f32.gguf" --mmproj "$work/vision.gguf")
 
 # damaged NAME SED_SCRIPT: a copy of the language model's file with bytes replaced; prints its path.
 damaged() {
@@ -12,12 +12,23 @@ damaged() {
     echo "$work/$1"
 }
 
-plan 50
+plan 57
 expect "quantize to F32" 0 'f32.gguf: 32.000 bits a weight' "${quantize[@]}" --type f32 -o "$work/f32.gguf"
 expect "the vision side" 0 'vision.gguf: 32.000 bits a weight' "${quantize[@]}" --vision-type F32 --vision-output "$work/vision.gguf"
 expect "a case through the pair" 0 '^all equal' "$PROGRAM" verify golden/cases/unicode "${pair[@]}"
 expect "a case with images" 0 '^all equal' "$PROGRAM" verify golden/cases/single "${pair[@]}"
-expect "its own values are 4.5's" 1 'tgt_sizes' "$PROGRAM" verify golden/cases/single -m "$work/f32.gguf" --mmproj "$work/vision.gguf"
+for case in foreach identity tied-bf16; do
+    source=$(sed -nE 's|.*"model": *"\.\./\.\./([^"]*)".*|golden/\1|p' "golden/cases/$case/case.json")
+    "$PROGRAM" quantize -m "$source" --type F32 --vision-type F32 -o "$work/other.gguf" --vision-output "$work/other_vision.gguf" >/dev/null
+    expect "other resolutions, limits and deviations: $case" 0 '^all equal' "$PROGRAM" verify "golden/cases/$case" -m "$work/other.gguf" --mmproj "$work/other_vision.gguf"
+done
+expect "through chat, too" 0 . "$PROGRAM" chat -m "$work/other.gguf" --mmproj "$work/other_vision.gguf" -i golden/images/wide.png -p x --max-new-tokens 3
+without=$work/foreign.gguf # as other writers leave it
+LC_ALL=C sed 's/minicpmv.preprocessor_config/minicpmv.preprocessor_nobody/' "$work/vision.gguf" >"$without"
+expect "a file without them has 4.5's" 1 'tgt_sizes' "$PROGRAM" verify golden/cases/single -m "$work/f32.gguf" --mmproj "$without"
+expect "and takes them from --preprocessor-config" 0 '^all equal' "$PROGRAM" verify golden/cases/single -m "$work/f32.gguf" --mmproj "$without" --preprocessor-config "$model/preprocessor_config.json"
+LC_ALL=C sed 's/"scale_resolution":/"scale_resolution";/' "$work/vision.gguf" >"$work/spoilt.gguf"
+expect_error "a damaged one" 3 'spoilt.gguf: minicpmv.preprocessor_config: column [0-9]+: not valid JSON' "$PROGRAM" verify golden/cases/single -m "$work/f32.gguf" --mmproj "$work/spoilt.gguf"
 result "the tokenizer" "$(diff <("$PROGRAM" tokenize -m "$model" 'It is <image>./</image> <think> 42!') \
     <("$PROGRAM" tokenize -m "$work/f32.gguf" 'It is <image>./</image> <think> 42!'))"
 result "and back" "$(diff <("$PROGRAM" detokenize -m "$model" --skip-special-tokens 40 50 60 357 358 100) \
