@@ -54,7 +54,7 @@ static mcv_status run_prompt(bench *self, const mcv_image *image, const char *te
 /* A picture of noise of one slice. */
 static mcv_status bench_image(bench *self) {
     double encoder[MOST_REPEATS], resampler[MOST_REPEATS];
-    mcv_image image = {SIDE, SIDE, NULL};
+    mcv_image image = {.width = SIDE, .height = SIDE};
     mcv_times times = {0};
     MCV_TRY(MCV_NEW(&image.rgb, (size_t)SIDE * SIDE * 3));
     mcv_status status = MCV_OK;

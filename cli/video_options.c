@@ -19,7 +19,7 @@ static mcv_status read_timing(const mcv_arguments *arguments, mcv_clip_options *
 /* As in the card, which takes the smaller of the two. */
 static void remark_on_packing(const mcv_clip_options *options) {
     if (options->force_packing > options->max_packing)
-        mcv_log_remark("--force-packing %d: %d frames a group, as --packing allows no more, as in the model card",
+        mcv_log_remark("--force-packing %d: --packing %d holds, the smaller one, as in the model card",
                        options->force_packing, options->max_packing);
 }
 

@@ -10,4 +10,11 @@
 
 #include "core/memory.h"
 
+/* What stands for the pixels of an image that is too large to be kept. */
+typedef struct mcv_unread_image {
+    /* *image: the whole image, which stays the reader's and is there until some others have been read. */
+    mcv_status (*read)(const struct mcv_unread_image *self, mcv_image *image);
+    uint64_t hash; /* of its pixels: different ones for different pixels */
+} mcv_unread_image;
+
 #endif

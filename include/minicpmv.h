@@ -80,6 +80,9 @@ typedef mcv_status (*mcv_replace_fn)(void *context, const char *name, const mcv_
 typedef struct mcv_image {
     int width, height;
     uint8_t *rgb; /* [height, width, 3] */
+    /* Of a large frame of a video, whose rgb is NULL: where its pixels are read from when a prompt wants them. NULL for
+     * every other image. */
+    const struct mcv_unread_image *unread;
 } mcv_image;
 
 /* Reads an image file, or one in memory (`name` stands for it in messages), as Pillow's convert("RGB") gives it: JPEG,
@@ -173,13 +176,14 @@ mcv_clip_options mcv_clip_options_default(void);
 /* Frames for a message, in this order, and their groups for the conversation's temporal ids. */
 typedef struct mcv_video_frames {
     int num_frames;
-    mcv_image *frames;      /* [num_frames] */
+    mcv_image *frames;      /* [num_frames]; see mcv_video_load for those without pixels */
     int64_t *frame_indices; /* [num_frames]: their numbers in the video, in the order in which it shows them */
     double *timestamps;     /* [num_frames]: seconds after the first picture */
     int32_t *temporal_ids;  /* [num_frames]: in steps of 0.1 s from the section's start */
     int num_groups;
-    mcv_frame_group *groups; /* [num_groups]: parts of temporal_ids; their counts add up to num_frames */
-    char *remark;            /* what is amiss with the file; NULL: nothing */
+    mcv_frame_group *groups;         /* [num_groups]: parts of temporal_ids; their counts add up to num_frames */
+    char *remark;                    /* what is amiss with the file; NULL: nothing */
+    struct mcv_frame_reader *reader; /* of the frames without pixels; NULL: there are none */
 } mcv_video_frames;
 
 /* ---- Models ------------------------------------------------------------------------------------------------- */
@@ -239,7 +243,9 @@ const char *mcv_model_remark(const mcv_model *model);
 /* Chooses and decodes a video's frames. It can be what FFmpeg's libraries read (mp4, mkv, webm, mov, avi, GIF, ...;
  * where the build has them), animated WebP, Y4M, or a folder of images. options NULL: the defaults. The card prompts
  * with max_slice_nums 1 and use_image_id 0; max_slice_nums here is to be the one of the prompt: frames that it leaves
- * whole are made smaller ahead where the model sees the same of them. MCV_UNSUPPORTED: a format that this build does
+ * whole are made smaller ahead where the model sees the same of them. Those that it cuts are too large to be kept: they
+ * have a size, but no pixels, and each prompt reads them again from the file, which has to stay as it is. From one
+ * thread at a time. MCV_UNSUPPORTED: a format that this build does
  * not read. Release with mcv_video_frames_free. */
 mcv_status mcv_video_load(const mcv_model *model, const char *path, const mcv_clip_options *options, int max_slice_nums,
                           mcv_video_frames *frames);

@@ -143,7 +143,8 @@ static Size get_refine_size(Size original_size, SliceGrid grid, int scale_resolu
 
 static Pixels crop(const mcv_image *image, int x, int y, int width, int height) {
     size_t row_step = (size_t)image->width * 3;
-    return (Pixels){.data = image->rgb + (size_t)y * row_step + (size_t)x * 3,
+    return (Pixels){.image = image->rgb,
+                    .offset = (size_t)y * row_step + (size_t)x * 3,
                     .channels = 3,
                     .height = height,
                     .width = width,
@@ -162,21 +163,33 @@ static Pixels split_to_patches(const mcv_image *image, SliceGrid grid, int index
     return crop(image, index % grid.columns * grid_x, index / grid.columns * grid_y, grid_x, grid_y);
 }
 
-static mcv_status resize(const MiniCPMVImageProcessor *processor, const mcv_image *image, Size size, mcv_image *out) {
+static mcv_status check_size(Size size) {
     if (size.width > INT_MAX || size.height > INT_MAX)
         return MCV_FAIL(MCV_BAD_INPUT, "its slices would need %.0f x %.0f pixels, more than an image can have",
                         size.width, size.height);
-    return pillow_resize_bicubic(image, (int)size.width, (int)size.height, processor->pillow, processor->passes, out);
+    return MCV_OK;
 }
 
-/* *out is the image itself where it has that size, else allocated in `arena`. */
+static mcv_status resize(const MiniCPMVImageProcessor *processor, const mcv_image *image, int width, int height,
+                         mcv_image *out) {
+    return pillow_resize_bicubic(image, width, height, processor->pillow, processor->passes, out);
+}
+
+/* *out is the image itself where it has that size, else allocated in `arena`; of an image that is not kept, a size
+ * without pixels. */
 static mcv_status resize_to_keep(const MiniCPMVImageProcessor *processor, mcv_arena *arena, const mcv_image *image,
                                  Size size, mcv_image *out) {
     *out = *image;
     if (size.width == image->width && size.height == image->height)
         return MCV_OK;
+    MCV_TRY(check_size(size));
+    if (image->unread) {
+        out->width = (int)size.width;
+        out->height = (int)size.height;
+        return MCV_OK;
+    }
     mcv_image resized;
-    MCV_TRY(resize(processor, image, size, &resized));
+    MCV_TRY(resize(processor, image, (int)size.width, (int)size.height, &resized));
     size_t bytes = (size_t)resized.width * (size_t)resized.height * 3;
     *out = resized;
     mcv_status status = MCV_ARENA_NEW(arena, &out->rgb, bytes);
@@ -298,18 +311,35 @@ static void reshape_by_patch(const ImageSlice *slice, float *out) {
         for (int y = 0; y < patch_size; y++)
             for (int patch_row = 0; patch_row < slice->grid_h; patch_row++) {
                 const float *normalized = slice->levels->normalized[channel];
-                const uint8_t *row = image->data + (size_t)channel * image->channel_step +
+                const uint8_t *row = image->image + image->offset + (size_t)channel * image->channel_step +
                                      ((size_t)patch_row * (size_t)patch_size + (size_t)y) * image->row_step;
                 for (int x = 0; x < columns; x++)
                     *out++ = normalized[row[(size_t)x * image->column_step]];
             }
 }
 
+mcv_status ImageSlice_read(const ImageSlice *slice, ImageSlice *read, mcv_image *resized) {
+    const UnreadSlice *unread = &slice->unread;
+    mcv_image image;
+    *read = *slice;
+    *resized = (mcv_image){0};
+    if (slice->pixels.image)
+        return MCV_OK;
+    MCV_TRY(unread->image->read(unread->image, &image));
+    MCV_TRY(resize(unread->processor, &image, unread->width, unread->height, resized));
+    read->pixels.image = resized->rgb;
+    return MCV_OK;
+}
+
 mcv_status ImageSlice_pixel_values(const ImageSlice *slice, mcv_arena *arena, mcv_tensor *pixel_values) {
     int64_t patch_size = slice->patch_size, width = (int64_t)slice->grid_h * slice->grid_w * patch_size;
     float *values;
+    ImageSlice read;
+    mcv_image resized;
     MCV_TRY(MCV_ARENA_NEW(arena, &values, 3 * patch_size * width));
-    reshape_by_patch(slice, values);
+    MCV_TRY(ImageSlice_read(slice, &read, &resized));
+    reshape_by_patch(&read, values);
+    mcv_image_free(&resized);
     *pixel_values = MCV_TENSOR(MCV_F32, values, 3, patch_size, width);
     return MCV_OK;
 }
@@ -321,7 +351,8 @@ static bool channels_seem_first(const mcv_image *first_image) {
 }
 
 static Pixels take_rows_for_channels(Pixels image) {
-    return (Pixels){.data = image.data,
+    return (Pixels){.image = image.image,
+                    .offset = image.offset,
                     .channels = image.height,
                     .height = image.width,
                     .width = image.channels,
@@ -337,7 +368,8 @@ typedef struct Preprocessing {
     bool channels_first;
 } Preprocessing;
 
-static mcv_status new_slice(const Preprocessing *run, Pixels image, ImageSlice *slice) {
+/* `image`: a part of the resized image. */
+static mcv_status new_slice(const Preprocessing *run, const mcv_image *resized, Pixels image, ImageSlice *slice) {
     int patch_size = run->processor->patch_size;
     if (run->channels_first)
         image = take_rows_for_channels(image);
@@ -350,7 +382,8 @@ static mcv_status new_slice(const Preprocessing *run, Pixels image, ImageSlice *
                           .grid_w = image.width / patch_size,
                           .patch_size = patch_size,
                           .pixels = image,
-                          .levels = run->levels};
+                          .levels = run->levels,
+                          .unread = {resized->unread, resized->width, resized->height, run->processor}};
     if (slice->grid_h < 1 || slice->grid_w < 1)
         return MCV_FAIL(MCV_BAD_INPUT, "%d x %d pixels (width, height) are less than one patch of %d x %d", image.width,
                         image.height, patch_size, patch_size);
@@ -361,12 +394,12 @@ static mcv_status new_slice(const Preprocessing *run, Pixels image, ImageSlice *
 static mcv_status get_sliced_images(const Preprocessing *run, const mcv_image *image, SliceGrid grid,
                                     ImageSlice *slices, size_t stride) {
     if (!run->processor->slice_mode)
-        return new_slice(run, whole(image), slices);
+        return new_slice(run, image, whole(image), slices);
     mcv_image source_image, refine_image;
     MCV_TRY(slice_image(run->processor, run->arena, image, grid, &source_image, &refine_image));
-    MCV_TRY(new_slice(run, whole(&source_image), slices));
+    MCV_TRY(new_slice(run, &source_image, whole(&source_image), slices));
     for (int i = 1; i < num_slices(grid); i++)
-        MCV_TRY(new_slice(run, split_to_patches(&refine_image, grid, i - 1), &slices[i * stride]));
+        MCV_TRY(new_slice(run, &refine_image, split_to_patches(&refine_image, grid, i - 1), &slices[i * stride]));
     return MCV_OK;
 }
 
@@ -502,20 +535,25 @@ static bool is_cut(const MiniCPMVImageProcessor *processor, Size size, int max_s
 }
 
 mcv_status MiniCPMVImageProcessor_resize_ahead(const MiniCPMVImageProcessor *processor, int max_slice_nums,
-                                               mcv_image *image) {
+                                               mcv_image *image, bool *is_small) {
     int scale_resolution = processor->scale_resolution, patch_size = processor->patch_size;
     Size original_size = {image->width, image->height};
+    double area = original_size.width * original_size.height;
+    *is_small = area <= (double)scale_resolution * scale_resolution;
     MCV_TRY(choose_max_slice_nums(processor, &max_slice_nums));
     if (!processor->slice_mode || channels_seem_first(image) || is_cut(processor, original_size, max_slice_nums))
         return MCV_OK;
     Size size = find_best_resize(original_size, scale_resolution, patch_size, true);
     Size again = find_best_resize(size, scale_resolution, patch_size, true);
     bool stays = size.width == again.width && size.height == again.height && !is_cut(processor, size, max_slice_nums);
-    if (!stays || size.width * size.height >= original_size.width * original_size.height)
+    *is_small = *is_small || size.width * size.height >= area;
+    if (!stays || *is_small)
         return MCV_OK;
     mcv_image source_image;
-    MCV_TRY(resize(processor, image, size, &source_image));
+    MCV_TRY(check_size(size));
+    MCV_TRY(resize(processor, image, (int)size.width, (int)size.height, &source_image));
     mcv_image_free(image);
     *image = source_image;
+    *is_small = true;
     return MCV_OK;
 }

@@ -41,7 +41,8 @@ typedef struct SliceGrid {
 
 /* A rectangle of an image, seen as [channels, height, width]. */
 typedef struct Pixels {
-    const uint8_t *data;
+    const uint8_t *image; /* NULL: it is not kept */
+    size_t offset;        /* of the rectangle in the image */
     int channels, height, width;
     size_t channel_step, row_step, column_step;
 } Pixels;
@@ -52,6 +53,13 @@ typedef struct Levels {
     float normalized[3][256];
 } Levels;
 
+/* Where the pixels of a slice come from whose image is not kept. */
+typedef struct UnreadSlice {
+    const mcv_unread_image *image;
+    int width, height; /* to which the image is to be resized; the slice is a part of that */
+    const MiniCPMVImageProcessor *processor;
+} UnreadSlice;
+
 /* One slice of an image, resized. It stays in 8 bits until the encoder wants it, as its floats take four times the
  * memory. */
 typedef struct ImageSlice {
@@ -59,6 +67,7 @@ typedef struct ImageSlice {
     int patch_size;
     Pixels pixels; /* 3 channels; what is beyond the patches is left out */
     const Levels *levels;
+    UnreadSlice unread; /* where pixels.image is NULL */
 } ImageSlice;
 
 /* Slices that share one block of query_num tokens: a slice of an image (one slice, id -1), or the same slice of all
@@ -94,6 +103,10 @@ mcv_status MiniCPMVImageProcessor_preprocess(const MiniCPMVImageProcessor *proce
                                              const mcv_image *images, int num_images, int max_slice_nums,
                                              const TemporalIds *temporal_ids, ImageFeatures *features);
 
+/* *read: the slice with its pixels. Those of an image that is not kept are read and resized, each time anew: *resized
+ * is what they lie in, to be released with mcv_image_free (of others it is empty). */
+mcv_status ImageSlice_read(const ImageSlice *slice, ImageSlice *read, mcv_image *resized);
+
 /* *pixel_values: float32 [3, patch_size, grid_h * grid_w * patch_size], allocated in `arena`: patches beside each
  * other. HF: what preprocess does with each slice. */
 mcv_status ImageSlice_pixel_values(const ImageSlice *slice, mcv_arena *arena, mcv_tensor *pixel_values);
@@ -108,8 +121,9 @@ mcv_status MiniCPMVImageProcessor_get_slice_image_placeholder(const MiniCPMVImag
 
 /* Not in HF: makes an image smaller ahead of preprocess, so that it takes less memory to keep (a video's frames). It
  * becomes its own source_image where preprocess makes the same slices and placeholders of both: where it is not cut,
- * and where the smaller one would neither be cut nor resized again. Otherwise it stays as it is. */
+ * and where the smaller one would neither be cut nor resized again. Otherwise it stays as it is.
+ * *is_small: it takes no more memory now than a slice does. */
 mcv_status MiniCPMVImageProcessor_resize_ahead(const MiniCPMVImageProcessor *processor, int max_slice_nums,
-                                               mcv_image *image);
+                                               mcv_image *image, bool *is_small);
 
 #endif

@@ -4,6 +4,7 @@
 #include "api/video_frames.h"
 #include "tests/noise.h"
 #include "tests/temporary.h"
+#include "video/video.h"
 
 static MiniCPMVImageProcessor load_processor(void) {
     MiniCPMVImageProcessor processor;
@@ -41,12 +42,18 @@ static void expect_equal_slices(const ImageFeatures *a, const ImageFeatures *b, 
 static bool check_size(const MiniCPMVImageProcessor *processor, int width, int height, int max_slice_nums) {
     mcv_arena arena = {0};
     mcv_image image = noise_image(1, width, height);
+    bool is_small;
     ImageFeatures whole = preprocess(processor, &arena, &image, max_slice_nums);
-    cr_assert_eq(MiniCPMVImageProcessor_resize_ahead(processor, max_slice_nums, &image), MCV_OK);
+    cr_assert_eq(MiniCPMVImageProcessor_resize_ahead(processor, max_slice_nums, &image, &is_small), MCV_OK);
     ImageFeatures ahead = preprocess(processor, &arena, &image, max_slice_nums);
     expect_equal_slices(&whole, &ahead, width, height);
     bool smaller = image.width * image.height < width * height;
     cr_expect(smaller || (image.width == width && image.height == height));
+    cr_expect(!smaller || is_small);
+    if (ahead.num_slices > 1)
+        cr_expect_not(is_small, "%d x %d", width, height);
+    if (width * height <= 56 * 56)
+        cr_expect(is_small, "%d x %d", width, height);
     mcv_image_free(&image);
     mcv_arena_free(&arena);
     return smaller;
@@ -102,5 +109,66 @@ Test(video_frames, frames_come_in_groups) {
 
     cr_expect_eq(mcv_video_frames_load(&processor, temporary_path("none.y4m"), &options, 1, &frames), MCV_BAD_INPUT);
     cr_expect_null(frames.frames);
+    MiniCPMVImageProcessor_free(&processor);
+}
+
+/* ---- Frames that are cut ----------------------------------------------------------------------------------------- */
+
+/* Noise of 192 x 108 pixels, 7 pictures of it at 2 a second. */
+static const char *noisy_video(void) {
+    enum { SIZE = 192 * 108 };
+    static const char HEADER[] = "YUV4MPEG2 W192 H108 F2:1 Cmono\n";
+    size_t size = sizeof HEADER - 1;
+    uint8_t *data = malloc(size + 7 * (6 + SIZE));
+    memcpy(data, HEADER, size);
+    for (uint32_t i = 0; i < 7; i++, size += 6 + SIZE) {
+        memcpy(data + size, "FRAME\n", 6);
+        fill_noise(i, data + size + 6, SIZE);
+    }
+    const char *path = temporary_file("noise.y4m", data, size);
+    free(data);
+    return path;
+}
+
+/* The same frames, each with its pixels. */
+static void read_whole_frames(const char *path, const mcv_video_frames *frames, mcv_image *whole) {
+    mcv_video *video;
+    cr_assert_eq(mcv_video_open(path, NULL, &video), MCV_OK);
+    for (int i = 0; i < frames->num_frames; i++)
+        cr_assert_eq(mcv_video_read(video, frames->frame_indices[i], &whole[i]), MCV_OK);
+    mcv_video_close(video);
+}
+
+/* They are not kept, and give the same slices as if they were: once, and once more. */
+Test(video_frames, cut_frames_are_read_again) {
+    enum { FRAMES = 7 };
+    MiniCPMVImageProcessor processor = load_processor();
+    mcv_clip_options options = mcv_clip_options_default();
+    mcv_arena arena = {0};
+    mcv_video_frames frames;
+    mcv_image whole[FRAMES];
+    ImageFeatures expected, found;
+    const char *path = noisy_video();
+    options.fps = 2;
+    options.force_packing = 3;
+    cr_assert_eq(mcv_video_frames_load(&processor, path, &options, 9, &frames), MCV_OK, "%s", mcv_error_message());
+    cr_assert_eq(frames.num_frames, FRAMES);
+    read_whole_frames(path, &frames, whole);
+    mcv_temporal_ids ids = {frames.num_groups, frames.groups};
+    for (int i = 0; i < FRAMES; i++)
+        cr_expect(!frames.frames[i].rgb && frames.frames[i].unread && frames.frames[i].width == 192);
+    cr_assert_eq(MiniCPMVImageProcessor_preprocess(&processor, &arena, whole, FRAMES, 9, &ids, &expected), MCV_OK);
+    cr_assert_eq(MiniCPMVImageProcessor_preprocess(&processor, &arena, frames.frames, FRAMES, 9, &ids, &found), MCV_OK);
+    cr_expect_gt(expected.num_groups, 3 * frames.num_groups);
+    for (int round = 0; round < 2; round++)
+        expect_equal_slices(&expected, &found, 192, 108);
+
+    temporary_text("noise.y4m", "YUV4MPEG2 W192 H108 F2:1 Cmono\n");
+    mcv_tensor values; /* of a picture that is not among the newest */
+    cr_expect_eq(ImageSlice_pixel_values(&found.slices[0], &arena, &values), MCV_BAD_INPUT);
+    for (int i = 0; i < FRAMES; i++)
+        mcv_image_free(&whole[i]);
+    mcv_video_frames_free(&frames);
+    mcv_arena_free(&arena);
     MiniCPMVImageProcessor_free(&processor);
 }

@@ -56,7 +56,7 @@ void mcv_unfold(const mcv_ops *ops, const ImageSlice *slice, float *rows) {
     UnfoldWork work = {ops,
                        {.grid_w = (size_t)slice->grid_w,
                         .patch = patch,
-                        .x = pixels->data,
+                        .x = pixels->image + pixels->offset,
                         .channel_step = pixels->channel_step,
                         .row_step = pixels->row_step,
                         .column_step = pixels->column_step,

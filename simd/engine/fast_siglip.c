@@ -114,7 +114,11 @@ static mcv_status embed(const Run *run, const mcv_ops *ops, const mcv_siglip *si
     MCV_TRY(MCV_ARENA_NEW(run->arena, &pixels, layout->rows * patch_size));
     for (int i = 0; i < layout->batch; i++) {
         float *rows = pixels + layout->first[i] * patch_size;
-        mcv_unfold(ops, slices[i], rows);
+        ImageSlice slice;
+        mcv_image resized;
+        MCV_TRY(ImageSlice_read(slices[i], &slice, &resized));
+        mcv_unfold(ops, &slice, rows);
+        mcv_image_free(&resized);
         memset(rows + layout->patches[i] * patch_size, 0,
                (layout->count[i] - layout->patches[i]) * patch_size * sizeof *rows);
     }

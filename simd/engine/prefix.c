@@ -21,6 +21,13 @@ void mcv_prefix_keys_free(mcv_prefix_keys *keys) {
     *keys = (mcv_prefix_keys){0};
 }
 
+/* A place in an image whose pixels need not be read for that. */
+static uint64_t hash_unread(const ImageSlice *slice, uint64_t seed) {
+    const UnreadSlice *unread = &slice->unread;
+    uint64_t place[] = {unread->image->hash, (uint64_t)unread->width, (uint64_t)unread->height, slice->pixels.offset};
+    return XXH3_64bits_withSeed(place, sizeof place, seed);
+}
+
 /* A slice's levels, row by row, whatever lies between them. */
 static uint64_t hash_slice(const ImageSlice *slice, int32_t temporal_id, uint64_t seed, uint8_t *row) {
     const Pixels *pixels = &slice->pixels;
@@ -28,11 +35,13 @@ static uint64_t hash_slice(const ImageSlice *slice, int32_t temporal_id, uint64_
     size_t width = (size_t)slice->grid_w * (size_t)slice->patch_size,
            height = (size_t)slice->grid_h * (size_t)slice->patch_size;
     seed = XXH3_64bits_withSeed(shape, sizeof shape, seed);
+    if (!pixels->image)
+        return hash_unread(slice, seed);
+    const uint8_t *first = pixels->image + pixels->offset;
     for (size_t y = 0; y < height; y++) {
         for (size_t x = 0; x < width; x++)
             for (size_t c = 0; c < 3; c++)
-                row[3 * x + c] =
-                    pixels->data[c * pixels->channel_step + y * pixels->row_step + x * pixels->column_step];
+                row[3 * x + c] = first[c * pixels->channel_step + y * pixels->row_step + x * pixels->column_step];
         seed = XXH3_64bits_withSeed(row, 3 * width, seed);
     }
     return seed;

@@ -31,7 +31,7 @@ def ours(path, choose_fps, max_frames, max_packing, force_packing):
     options = ["--fps", str(choose_fps), "--max-frames", str(max_frames), "--packing", str(max_packing)]
     if force_packing:
         options += ["--force-packing", str(force_packing)]
-    done = subprocess.run([PROGRAM, "preprocess", "-m", MODEL, "--video", str(path), "--json", *options],
+    done = subprocess.run([PROGRAM, "preprocess", "-m", MODEL, "--video", str(path), "--json", "--quiet", *options],
                           stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
 
