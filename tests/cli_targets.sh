@@ -6,13 +6,22 @@
 . "$(dirname "$0")/command_line.sh"
 hashes=tests/fixtures/fast_logits
 emulated=$(dirname "$PROGRAM")/emulated/minicpmv
-dtypes=(f32 bf16 int8 int4)
+dtypes=(f32 bf16 int8 int4 stored)
 
-# logits_of DTYPE PROGRAM OPTIONS...: golden cases whose weights are FP32; else the demo model, whose weights are BF16.
+# The demo model in blocks of several types.
+${EMULATOR:-} "$PROGRAM" quantize -m golden/demo --type Q4_K_M -o "$work/Q4_K_M.gguf" --vision-type Q8_0 \
+    --vision-output "$work/Q8_0.gguf" >"$work/words" 2>&1 || cat "$work/words"
+
+# logits_of DTYPE PROGRAM OPTIONS...: golden cases whose weights are FP32; else the demo model, whose weights are BF16, or
+# have been quantized.
 logits_of() {
     local dtype=$1 program=$2
     shift 2
-    if [ "$dtype" = f32 ]; then
+    if [ "$dtype" = stored ]; then
+        ${EMULATOR:-} "$program" logits -m "$work/Q4_K_M.gguf" --mmproj "$work/Q8_0.gguf" \
+            --preprocessor-config golden/demo/preprocessor_config.json -i golden/images/scene.png \
+            -p "What is in the picture, and what colour has it?" --engine fast --dtype stored "$@"
+    elif [ "$dtype" = f32 ]; then
         ${EMULATOR:-} "$program" logits golden/cases/{single,foreach} --engine fast --dtype f32 "$@"
     else
         ${EMULATOR:-} "$program" logits -m golden/demo -i golden/images/scene.png \
@@ -45,7 +54,7 @@ same_bits() {
 mapfile -t own < <(targets_of "$PROGRAM")
 others=()
 [ ! -x "$emulated" ] || others=(avx512 avx512vnni amx)
-plan $((4 * (${#own[@]} + ${#others[@]})))
+plan $((${#dtypes[@]} * (${#own[@]} + ${#others[@]})))
 for target in "${own[@]}"; do
     same_bits "this CPU," "$PROGRAM" "$target"
 done

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "ref/gguf_write.h"
 #include "simd/kernels/kernel_table.h"
+#include "tests/temporary.h"
 
 enum { MOST_LOGITS = 1 << 12 };
 
@@ -65,18 +67,47 @@ static size_t run_alone(const char *folder, const mcv_model_options *options, fl
     return vocab_size;
 }
 
+/* `mix`: the model is quantized ahead, to this mix and its vision side to `vision`. */
 static const struct {
     const char *name, *folder;
     mcv_precision precision, kv;
     int group;
+    const char *mix;
+    mcv_weight_type vision;
 } SETTINGS[] = {
-    {"f32", MODEL, MCV_PRECISION_F32, MCV_PRECISION_F32, 64},
-    {"bf16", BF16_MODEL, MCV_PRECISION_BF16, MCV_PRECISION_BF16, 64},
-    {"int8", BF16_MODEL, MCV_PRECISION_INT8, MCV_PRECISION_INT8, 64},
-    {"int4", BF16_MODEL, MCV_PRECISION_INT4, MCV_PRECISION_F32, 32},
-    {"int4, a short group", MODEL, MCV_PRECISION_INT4, MCV_PRECISION_INT8, 128},
+    {"f32", MODEL, MCV_PRECISION_F32, MCV_PRECISION_F32, 64, NULL, 0},
+    {"bf16", BF16_MODEL, MCV_PRECISION_BF16, MCV_PRECISION_BF16, 64, NULL, 0},
+    {"int8", BF16_MODEL, MCV_PRECISION_INT8, MCV_PRECISION_INT8, 64, NULL, 0},
+    {"int4", BF16_MODEL, MCV_PRECISION_INT4, MCV_PRECISION_F32, 32, NULL, 0},
+    {"int4, a short group", MODEL, MCV_PRECISION_INT4, MCV_PRECISION_INT8, 128, NULL, 0},
+    {"Q4_K and Q6_K as stored", BF16_MODEL, MCV_PRECISION_STORED, MCV_PRECISION_F32, 64, "Q4_K_M", MCV_WEIGHT_Q8_0},
+    {"Q2_K and Q3_K as stored", BF16_MODEL, MCV_PRECISION_STORED, MCV_PRECISION_F32, 64, "Q2_K", MCV_WEIGHT_Q5_1},
 };
 enum { NUM_SETTINGS = sizeof SETTINGS / sizeof SETTINGS[0] };
+
+static mcv_status ignore(void *context, const WrittenTensor *tensor) {
+    (void)context, (void)tensor;
+    return MCV_OK;
+}
+
+/* One file of a setting's pair, written where it is not there yet. */
+static const char *gguf_of(int setting, bool vision) {
+    static char path[2][256];
+    char name[64];
+    GgufJob job = {.files = {.model = SETTINGS[setting].folder}, .written = ignore};
+    snprintf(name, sizeof name, "%d%s.gguf", setting, vision ? "-vision" : "");
+    snprintf(path[vision], sizeof path[vision], "%s", temporary_path(name));
+    if (access(path[vision], F_OK) == 0)
+        return path[vision];
+    mcv_status status = vision ? gguf_write_vision(&job, SETTINGS[setting].vision, path[vision])
+                               : gguf_write_language(&job, mcv_mix_find(SETTINGS[setting].mix), path[vision]);
+    cr_assert_eq(status, MCV_OK, "%s", mcv_error_message());
+    return path[vision];
+}
+
+static const char *model_of(int setting) {
+    return SETTINGS[setting].mix ? gguf_of(setting, false) : SETTINGS[setting].folder;
+}
 
 static mcv_model_options options_of(int setting) {
     mcv_model_options options = mcv_model_options_default();
@@ -84,6 +115,10 @@ static mcv_model_options options_of(int setting) {
     options.llm = options.vpm = options.resampler = SETTINGS[setting].precision;
     options.kv = SETTINGS[setting].kv;
     options.group = SETTINGS[setting].group;
+    if (SETTINGS[setting].mix) {
+        options.mmproj = gguf_of(setting, true);
+        options.preprocessor_config = "golden/demo/preprocessor_config.json";
+    }
     return options;
 }
 
@@ -91,17 +126,17 @@ Test(engine, bits_do_not_depend_on_threads_chunks_and_targets) {
     static float expected[MOST_LOGITS], found[MOST_LOGITS];
     for (int i = 0; i < NUM_SETTINGS; i++) {
         mcv_model_options options = options_of(i);
-        size_t count = run_alone(SETTINGS[i].folder, &options, expected);
+        size_t count = run_alone(model_of(i), &options, expected);
         for (int threads = 1; threads <= 7; threads += threads == 1 ? 2 : 4) {
             options = options_of(i);
             options.threads = threads;
-            run_alone(SETTINGS[i].folder, &options, found);
+            run_alone(model_of(i), &options, found);
             cr_expect_arr_eq(expected, found, count * sizeof *found, "%s, %d threads", SETTINGS[i].name, threads);
         }
         for (int chunk = 1; chunk < 80; chunk += 39) {
             options = options_of(i);
             options.chunk = chunk;
-            run_alone(SETTINGS[i].folder, &options, found);
+            run_alone(model_of(i), &options, found);
             cr_expect_arr_eq(expected, found, count * sizeof *found, "%s, chunks of %d", SETTINGS[i].name, chunk);
         }
         for (int target = 0; target < MCV_TARGETS; target++) {
@@ -109,7 +144,7 @@ Test(engine, bits_do_not_depend_on_threads_chunks_and_targets) {
                 continue;
             options = options_of(i);
             options.target = mcv_target_name((mcv_target)target);
-            run_alone(SETTINGS[i].folder, &options, found);
+            run_alone(model_of(i), &options, found);
             cr_expect_arr_eq(expected, found, count * sizeof *found, "%s, %s", SETTINGS[i].name, options.target);
         }
     }
@@ -119,7 +154,7 @@ Test(engine, bits_do_not_depend_on_the_batch) {
     static float expected[MOST_LOGITS], found[MOST_LOGITS];
     for (int i = 0; i < NUM_SETTINGS; i++) {
         mcv_model_options options = options_of(i);
-        mcv_model *model = open_model(SETTINGS[i].folder, &options);
+        mcv_model *model = open_model(model_of(i), &options);
         Talk one, other;
         begin(&one, "What is in the image?", 2);
         begin(&other, "Count the shapes, please.", 1);
@@ -185,8 +220,8 @@ Test(engine, bits_do_not_depend_on_what_is_still_cached) {
     static float expected[MOST_LOGITS], found[MOST_LOGITS];
     for (int i = 0; i < NUM_SETTINGS; i++) {
         mcv_model_options options = options_of(i);
-        size_t count = run_alone(SETTINGS[i].folder, &options, expected);
-        mcv_model *model = open_model(SETTINGS[i].folder, &options);
+        size_t count = run_alone(model_of(i), &options, expected);
+        mcv_model *model = open_model(model_of(i), &options);
         static const char *const FIRST[] = {"What is in the image?", "What is in the picture?"};
         for (int first = 0; first < 2; first++) {
             Talk talk, whole;

@@ -38,6 +38,7 @@ Test(weights, layers_of_awq_gptq_and_nf4) {
     check_layer("awq", MCV_WEIGHT_AWQ);
     check_layer("gptq", MCV_WEIGHT_GPTQ);
     check_layer("gptq-v2", MCV_WEIGHT_GPTQ);
+    check_layer("gptq-32", MCV_WEIGHT_GPTQ);
     check_layer("nf4", MCV_WEIGHT_NF4);
     check_layer("nf4-flat", MCV_WEIGHT_NF4);
 }

@@ -1,0 +1,273 @@
+/* Quantized weights as the fast engine packs them: the same numbers, and products within what rounding activations
+ * costs. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "core/random.h"
+#include "formats/unpack_blocks.h"
+#include "simd/engine/ops.h"
+#include "simd/kernels/kernel_table.h"
+#include "tests/temporary.h"
+
+enum { ROWS = 21, COLUMNS = 768, TOKENS = 3 };
+
+static mcv_pool *pool;
+static mcv_arena arena;
+
+static mcv_packer begin(void) {
+    cr_assert_eq(mcv_pool_create(&pool, 2), MCV_OK);
+    return (mcv_packer){.pool = pool, .arena = &arena, .group = 64};
+}
+
+static void end(void) {
+    mcv_pool_free(pool);
+    mcv_arena_free(&arena);
+}
+
+/* A matrix of random bytes, whose scales are any binary16 but the largest, infinities and NaN. */
+static mcv_weight random_weight(mcv_weight_type type, uint64_t stream) {
+    size_t bytes = ROWS * COLUMNS / mcv_weight_block_size(type) * mcv_weight_block_bytes(type);
+    uint8_t *blocks = malloc(bytes + 8);
+    mcv_random random = mcv_random_begin(stream, (uint64_t)type);
+    for (size_t i = 0; i < bytes; i += 8) {
+        uint64_t bits = mcv_random_next(&random);
+        memcpy(blocks + i, &bits, 8);
+    }
+    /* Bit 14 is the upper one of the exponent: without it magnitudes are below 2. */
+    static const int SCALES[MCV_WEIGHT_BLOCK_TYPES][2] = {
+        [MCV_WEIGHT_Q4_1] = {0, 2},    [MCV_WEIGHT_Q5_1] = {0, 2}, [MCV_WEIGHT_Q2_K] = {80, 82},
+        [MCV_WEIGHT_Q4_K] = {0, 2},    [MCV_WEIGHT_Q5_K] = {0, 2}, [MCV_WEIGHT_Q3_K] = {108, 108},
+        [MCV_WEIGHT_Q6_K] = {208, 208}};
+    for (uint8_t *block = blocks; block < blocks + bytes; block += mcv_weight_block_bytes(type))
+        for (int i = 0; i < 2; i++)
+            block[SCALES[type][i] + 1] &= 0xbf;
+    return mcv_weight_matrix(type, blocks, ROWS, COLUMNS);
+}
+
+/* ---- What the layouts say: kernels.h ---------------------------------------------------------------------------- */
+
+static const void *part_of(const mcv_packed *packed, mcv_part_name part, size_t row) {
+    return packed->parts[part].data ? packed->parts[part].data + row / 16 * packed->parts[part].panel_bytes : NULL;
+}
+
+/* Element `index` of a row in [index][16] of a part's panel. */
+static float half_of(const mcv_packed *packed, mcv_part_name part, size_t row, size_t index) {
+    const uint16_t *halves = part_of(packed, part, row);
+    return mcv_f32_from_f16(halves[index * 16 + row % 16]);
+}
+
+static int byte_of(const mcv_packed *packed, mcv_part_name part, size_t row, size_t index, int otherwise) {
+    const uint8_t *bytes = part_of(packed, part, row);
+    return bytes ? bytes[index * 16 + row % 16] : otherwise;
+}
+
+static int nibble_of(const uint8_t *eight, size_t lane, size_t k) {
+    return eight[lane * 4 + k % 4] >> (k % 8 / 4 * 4) & 15;
+}
+
+static int code_of(const mcv_packed *packed, size_t row, size_t k) {
+    size_t lane = row % 16;
+    int bits = packed->layout == MCV_LAYOUT_INT4 ? 4 : packed->bits;
+    const uint8_t *sixteen = (const uint8_t *)part_of(packed, MCV_PART_W, row) + k / 16 * 16 * 16 * (size_t)bits / 8;
+    if (bits == 8)
+        return sixteen[k % 16 / 4 * 64 + lane * 4 + k % 4];
+    int low = nibble_of(sixteen + k % 16 / 8 * 64, lane, k);
+    return bits == 4 ? low : low | (sixteen[128 + lane * 4 + k % 4] >> (k % 16 / 4 * 2) & 3) << 4;
+}
+
+static float minimum_of(const mcv_packed *packed, size_t row, size_t k) {
+    if (!packed->parts[MCV_PART_W_MIN].data)
+        return 0;
+    return half_of(packed, MCV_PART_W_MIN, row, k / packed->group) *
+           (float)byte_of(packed, MCV_PART_W_GROUP_MIN, row, k / packed->block_group, 1);
+}
+
+static float value_of(const mcv_packed *packed, size_t row, size_t k) {
+    int code = code_of(packed, row, k);
+    float scale = half_of(packed, MCV_PART_W_SCALE, row, k / packed->group);
+    if (packed->layout == MCV_LAYOUT_INT4)
+        return (float)(code - byte_of(packed, MCV_PART_W_ZERO, row, k / packed->group, 8)) * scale;
+    float value = scale * (float)(int8_t)byte_of(packed, MCV_PART_W_GROUP_SCALE, row, k / packed->block_group, 1);
+    value *= (float)(code - packed->zero);
+    return value - minimum_of(packed, row, k);
+}
+
+/* ---- Tests ------------------------------------------------------------------------------------------------------- */
+
+static void check_values(const char *name, const mcv_weight *weight, const mcv_packed *packed) {
+    float row[COLUMNS];
+    for (size_t n = 0; n < weight->rows; n++) {
+        mcv_weight_to_f32(weight, n, 1, row);
+        for (size_t k = 0; k < weight->columns; k++) {
+            float value = value_of(packed, n, k);
+            cr_assert(value == row[k], "%s, row %zu, column %zu: %a, expected %a", name, n, k, (double)value,
+                      (double)row[k]);
+        }
+    }
+}
+
+Test(packed, blocks_keep_every_number, .fini = end) {
+    mcv_packer packer = begin();
+    for (int type = MCV_WEIGHT_Q4_0; type < MCV_WEIGHT_BLOCK_TYPES; type++) {
+        Linear linear = {.name = "layer", .weight = random_weight((mcv_weight_type)type, 1)};
+        mcv_packed packed;
+        cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+        cr_expect_eq(packed.layout, type == MCV_WEIGHT_Q4_0 ? MCV_LAYOUT_INT4 : MCV_LAYOUT_BLOCKS);
+        check_values(mcv_weight_type_name((mcv_weight_type)type), &linear.weight, &packed);
+        free((void *)(uintptr_t)linear.weight.data);
+    }
+    cr_expect_eq(packer.widened, 0);
+}
+
+/* Layers of tests/fixtures/make_packed_weights.py; of some rows, as the resampler has them, too. */
+Test(packed, groups_keep_every_number, .fini = end) {
+    static const char *const STORED[] = {"awq", "gptq-32"};
+    mcv_packer packer = begin();
+    for (int i = 0; i < 2; i++) {
+        mcv_weights *weights;
+        Linear linear = {.name = "layer"};
+        mcv_packed packed;
+        char path[96];
+        snprintf(path, sizeof path, "tests/fixtures/quantized/%s", STORED[i]);
+        cr_assert_eq(mcv_weights_open(path, NULL, &weights), MCV_OK, "%s", mcv_error_message());
+        cr_assert_eq(mcv_weights_find(weights, "layer.weight", &linear.weight), MCV_OK);
+        cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+        cr_assert(packed.layout == MCV_LAYOUT_INT4 && packed.group == 32);
+        check_values(STORED[i], &linear.weight, &packed);
+        linear.weight = mcv_weight_rows(&linear.weight, 5, 18);
+        cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+        check_values(STORED[i], &linear.weight, &packed);
+        mcv_weights_close(weights);
+    }
+    cr_expect_eq(packer.widened, 0);
+}
+
+/* Groups of 16, groups that do not lie side by side, NF4: widened, and counted. */
+Test(packed, what_no_kernel_knows_is_widened, .fini = end) {
+    static const char *const WIDENED[] = {"gptq", "gptq-v2", "nf4"};
+    mcv_packer packer = begin();
+    for (int i = 0; i < 3; i++) {
+        mcv_weights *weights;
+        Linear linear = {.name = "layer"};
+        mcv_packed packed;
+        char path[96];
+        float row[COLUMNS];
+        snprintf(path, sizeof path, "tests/fixtures/quantized/%s", WIDENED[i]);
+        cr_assert_eq(mcv_weights_open(path, NULL, &weights), MCV_OK, "%s", mcv_error_message());
+        cr_assert_eq(mcv_weights_find(weights, "layer.weight", &linear.weight), MCV_OK);
+        cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+        cr_assert_eq(packed.layout, MCV_LAYOUT_F32);
+        cr_expect_eq(packer.widened, i + 1);
+        mcv_weight_to_f32(&linear.weight, 7, 1, row);
+        const float *panel = part_of(&packed, MCV_PART_W, 7);
+        for (size_t k = 0; k < linear.weight.columns; k++)
+            cr_expect(panel[k * 16 + 7] == row[k], "%s, column %zu", WIDENED[i], k);
+        mcv_weights_close(weights);
+    }
+}
+
+static mcv_ops make_ops(void) {
+    mcv_ops ops = {.pool = pool, .scratch = aligned_alloc(64, 2 * MCV_SCRATCH_BYTES)};
+    cr_assert(ops.scratch);
+    cr_assert_eq(mcv_kernels_select(NULL, &ops.kernels), MCV_OK);
+    return ops;
+}
+
+/* The most by which a product may be off: half a step of each activation (and what quantizing it rounds), and a
+ * rounding for each block and at its ends, of what is added up (mcv_gemm_blocks_args, mcv_gemm_int4_args). */
+static double bound_of(const mcv_packed *packed, size_t n, const float *w, const float *x) {
+    double bound = 0, u = ldexp(1, -24);
+    for (size_t first = 0; first < COLUMNS; first += packed->group) {
+        double largest = 0, weights = 0, terms = 0;
+        for (size_t k = first; k < first + packed->group; k++) {
+            double minimum = fabs((double)minimum_of(packed, n, k));
+            largest = fmax(largest, fabs((double)x[k]));
+            weights += fabs((double)w[k]);
+            terms += fabs((double)x[k]) * (fabs((double)w[k]) + 2 * minimum);
+        }
+        bound += largest / 254 * (1 + 8 * u) * weights + (COLUMNS / 32 + 4) * u * terms;
+    }
+    return bound;
+}
+
+Test(packed, products_are_off_by_rounded_activations_alone, .fini = end) {
+    mcv_packer packer = begin();
+    mcv_ops ops = make_ops();
+    for (int type = MCV_WEIGHT_Q4_0; type < MCV_WEIGHT_BLOCK_TYPES; type++) {
+        Linear linear = {.name = "layer", .weight = random_weight((mcv_weight_type)type, 2)};
+        mcv_packed packed;
+        float x[TOKENS * COLUMNS], y[TOKENS * ROWS], row[COLUMNS];
+        mcv_random random = mcv_random_begin(3, (uint64_t)type);
+        for (size_t i = 0; i < TOKENS * COLUMNS; i++)
+            x[i] = (float)(mcv_random_next(&random) >> 40) * 0x1p-23f - 1;
+        cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+        mcv_rows rows = mcv_rows_of(x, TOKENS, COLUMNS);
+        cr_assert_eq(mcv_linear(&ops, &arena, &rows, &packed, y, false), MCV_OK);
+        for (size_t n = 0; n < ROWS; n++) {
+            mcv_weight_to_f32(&linear.weight, n, 1, row);
+            for (size_t m = 0; m < TOKENS; m++) {
+                double exact = 0, bound = bound_of(&packed, n, row, x + m * COLUMNS);
+                for (size_t k = 0; k < COLUMNS; k++)
+                    exact += (double)x[m * COLUMNS + k] * (double)row[k];
+                double off = fabs((double)y[m * ROWS + n] - exact);
+                cr_assert(off <= bound, "%s: off by %g, at most %g expected",
+                          mcv_weight_type_name((mcv_weight_type)type), off, bound);
+            }
+        }
+        free((void *)(uintptr_t)linear.weight.data);
+    }
+    free(ops.scratch);
+}
+
+/* Layers of one input that read it in different forms. */
+Test(packed, layers_of_several_types_share_an_input, .fini = end) {
+    static const mcv_weight_type TYPES[] = {MCV_WEIGHT_Q4_K, MCV_WEIGHT_Q8_0, MCV_WEIGHT_Q4_0};
+    mcv_packer packer = begin();
+    mcv_ops ops = make_ops();
+    Linear linear[3];
+    mcv_packed packed[3];
+    float x[TOKENS * COLUMNS], alone[TOKENS * ROWS], together[3][TOKENS * ROWS];
+    mcv_random random = mcv_random_begin(4, 0);
+    for (size_t i = 0; i < TOKENS * COLUMNS; i++)
+        x[i] = (float)(mcv_random_next(&random) >> 40) * 0x1p-23f - 1;
+    for (int i = 0; i < 3; i++) {
+        linear[i] = (Linear){.name = "layer", .weight = random_weight(TYPES[i], 5)};
+        cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear[i], MCV_PRECISION_STORED, &packed[i]), MCV_OK);
+    }
+    mcv_rows rows = mcv_rows_of(x, TOKENS, COLUMNS);
+    const mcv_packed *const layers[] = {&packed[0], &packed[1], &packed[2]};
+    cr_assert_eq(mcv_linears(&ops, &arena, &rows, layers, (float *[]){together[0], together[1], together[2]}, 3),
+                 MCV_OK);
+    cr_expect_eq(rows.num_forms, 2);
+    for (int i = 0; i < 3; i++) {
+        mcv_rows own = mcv_rows_of(x, TOKENS, COLUMNS);
+        cr_assert_eq(mcv_linear(&ops, &arena, &own, &packed[i], alone, false), MCV_OK);
+        cr_expect_arr_eq(alone, together[i], sizeof alone, "%s", mcv_weight_type_name(TYPES[i]));
+        free((void *)(uintptr_t)linear[i].weight.data);
+    }
+    free(ops.scratch);
+}
+
+/* What was packed comes back from a file the same, and not for other weights or another precision. */
+Test(packed, kept_parts_are_those_of_these_weights, .fini = end) {
+    mcv_packer packer = begin();
+    Linear linear = {.name = "layer", .weight = random_weight(MCV_WEIGHT_Q5_K, 6)};
+    Linear other = {.name = "layer", .weight = random_weight(MCV_WEIGHT_Q5_K, 7)};
+    mcv_packed packed, found;
+    mcv_safetensors *kept;
+    cr_assert_eq(mcv_safetensors_create(temporary_path("kept"), &packer.writer), MCV_OK);
+    cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+    cr_assert_eq(mcv_safetensors_commit(packer.writer), MCV_OK);
+    cr_assert_eq(mcv_safetensors_open(temporary_path("kept"), &kept), MCV_OK);
+    packer.writer = NULL;
+    packer.kept = kept;
+    cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &found), MCV_OK);
+    check_values("kept", &linear.weight, &found);
+    cr_expect_eq(mcv_pack_linear(&packer, "layer", &other, MCV_PRECISION_STORED, &found), MCV_DIFFERS);
+    cr_expect_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_INT8, &found), MCV_DIFFERS);
+    cr_expect_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_F32, &found), MCV_DIFFERS);
+    mcv_safetensors_close(kept);
+    free((void *)(uintptr_t)linear.weight.data);
+    free((void *)(uintptr_t)other.weight.data);
+}
