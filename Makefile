@@ -52,7 +52,8 @@ ARCHITECTURE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 OTHER_KERNELS := $(filter-out $(KERNEL_FOLDERS_$(ARCHITECTURE)),$(KERNEL_FOLDERS_x86_64) $(KERNEL_FOLDERS_aarch64))
 LIBRARY_SOURCES := $(filter-out $(OTHER_KERNELS:%=simd/kernels/%/%),$(LIBRARY_SOURCES))
 LIBRARY_SOURCES := $(filter-out $(if $(LIBAV),video/libav_missing.c,$(LIBAV_SOURCES)),$(LIBRARY_SOURCES))
-LIBRARY_SOURCES := $(filter-out blas/$(if $(OPENBLAS),blas_missing,blas_openblas).c,$(LIBRARY_SOURCES))
+OPENBLAS_SOURCES := blas/blas_openblas.c blas/openblas_attention.c
+LIBRARY_SOURCES := $(filter-out $(if $(OPENBLAS),blas/blas_missing.c,$(OPENBLAS_SOURCES)),$(LIBRARY_SOURCES))
 CLI_SOURCES := $(sort $(wildcard cli/*.c))
 # Text that is part of the program, as C strings.
 CLI_TEXTS := $(BUILD)/default_tolerances.c $(BUILD)/report_page.c

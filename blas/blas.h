@@ -1,4 +1,5 @@
-/* OpenBLAS behind the kernel table: gemm_f32, gemm_bf16 and gemm_int4 as products of FP32 blocks. */
+/* OpenBLAS behind the kernel table: gemm_f32, gemm_bf16 and gemm_int4 as products of FP32 blocks, attention as two
+ * products a head. */
 #ifndef MCV_BLAS_BLAS_H
 #define MCV_BLAS_BLAS_H
 
@@ -15,6 +16,13 @@
  * for a sum of k products and two more numbers in any order rounds each of them at most k + 2 times (Higham, Accuracy
  * and Stability of Numerical Algorithms, 2nd ed., section 3.1), and an activation of int4 is rounded once before
  * (nibble - zero times an F16 is exact in FP32). No number may underflow.
+ *
+ * Attention of 16 queries of a head or more (the encoder's, the resampler's, prompts): scores are a product of queries
+ * and widened keys, their softmax is the table's, and a product with the values follows. Of class BOUND with the bound
+ * of the contract (docs/numerics.md), for a sum of head_dim or of all keys in any order rounds a term no more often
+ * than the contract's chains do, and there are no factors between blocks; only the sum of the exponentials adds
+ * ceil(keys / 16) + 4 times. Fewer queries, and those with more keys than 5,000 or so, are left to the table's kernel.
+ * The table has to hold softmax and attention already.
  *
  * MCV_UNSUPPORTED: this build has no OpenBLAS. */
 mcv_status mcv_blas_select(mcv_kernels *kernels);

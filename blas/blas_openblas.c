@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "blas/blas.h"
+#include "blas/openblas_attention.h"
 #include "core/tensor.h"
 
 /* A block of widened weights is [length][COLUMNS]; beside it in scratch lie ROWS rows of activations of int4. */
@@ -112,6 +113,7 @@ mcv_status mcv_blas_select(mcv_kernels *kernels) {
     kernels->gemm_f32 = gemm_f32;
     kernels->gemm_bf16 = gemm_bf16;
     kernels->gemm_int4 = gemm_int4;
+    mcv_blas_select_attention(kernels);
     return MCV_OK;
 }
 

@@ -42,8 +42,8 @@ const mcv_command mcv_bench_command = {
         "kernels: times every kernel at the model's shapes with one thread and with all (--threads), each in turn with "
         "the\n"
         "loop that limits it: multiply-adds of FP32, products of bytes, or reading memory. Prints medians and the\n"
-        "share of the limit that is reached; with OpenBLAS in the build its product too, in this program's\n"
-        "threads (openblas) and in its own (sgemm). --json: one object, with the CPU's features.\n",
+        "share of the limit that is reached; with OpenBLAS in the build its entries too, in this program's\n"
+        "threads (openblas), and its product in its own (sgemm). --json: one object, with the CPU's features.\n",
     .options = OPTIONS,
     .run = run,
 };

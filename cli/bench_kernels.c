@@ -252,10 +252,12 @@ static void run_dense(const mcv_kernel_work *work, size_t begin, size_t end, voi
     mcv_blas_product((int)work->shape.group, a->m, a->n, a->k, a->x, a->w, a->y);
 }
 
-/* OpenBLAS through the table, which is what --blas takes; and one call of its own with as many threads. */
+/* OpenBLAS through the table, which is what --blas takes; and for products one call of its own with as many threads. */
 static void bench_blas(Bench *bench, mcv_kernel_work *work) {
     work->kernels = &bench->blas;
     report(bench, work, "openblas", measure(bench, work));
+    if (work->shape.kernel != MCV_KERNEL_gemm_f32)
+        return;
     mcv_kernel_work dense = *work;
     dense.run = run_dense;
     dense.parts = 1;
@@ -271,7 +273,8 @@ static mcv_status bench_case(Bench *bench, const mcv_kernel_case *shape) {
     mcv_status status = mcv_kernel_work_make(&work, shape, &bench->kernels, &arena);
     if (status == MCV_OK) {
         report(bench, &work, mcv_target_name(mcv_kernel_used(shape->kernel, bench->target)), measure(bench, &work));
-        if (bench->has_blas && shape->kernel == MCV_KERNEL_gemm_f32 && shape->m > 1)
+        bool has_entry = shape->kernel == MCV_KERNEL_gemm_f32 || shape->kernel == MCV_KERNEL_attention;
+        if (bench->has_blas && has_entry && shape->limit == MCV_LIMIT_F32)
             bench_blas(bench, &work);
     }
     mcv_arena_free(&arena);

@@ -12,7 +12,7 @@
         {0, "kv-dtype", "TYPE", "keys and values as f32 (default), bf16 or int8"},                                     \
         {0, "group", "N", "int4: weights that share a scale, 32, 64 (default) or 128"},                                \
         {0, "chunk", "N", "tokens of a prompt that are run at a time (default 512)"},                                  \
-        {0, "blas", "NAME", "products of f32, bf16 and int4 by openblas: bits depend on the CPU"}, {                   \
+        {0, "blas", "NAME", "products of f32, bf16 and int4, and attention, by openblas: bits depend on the CPU"}, {   \
         0, "cache", "FILE", "keep packed weights there, and take them from there the next time"                        \
     }
 

@@ -1,10 +1,12 @@
-/* OpenBLAS's products against exact arithmetic, within the bound of blas.h. */
+/* OpenBLAS's products against exact arithmetic, within the bounds of blas.h. */
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "blas/blas.h"
 #include "core/tensor.h"
+#include "tests/kernels/check_kernel.h"
 
 /* What a call takes, and the memory behind it. */
 typedef struct Product {
@@ -208,6 +210,48 @@ Test(blas, int4) {
     for (int trial = 0; trial < 32; trial++)
         for (size_t group = 32; group <= 128; group *= 2)
             test_int4(&kernels, trial, group);
+}
+
+/* ---- Attention ---------------------------------------------------------------------------------------------- */
+
+static mcv_kernels attention_kernels;
+static size_t products, compared; /* queries that products were made for; elements */
+
+/* In the place of the kernel: against the exact result, within the contract's bound but for the longer sum of a row's
+ * exponentials. */
+static void check_attention(const mcv_attention_args *a) {
+    double exact[MCV_MAX_HEAD_DIM], bound[MCV_MAX_HEAD_DIM];
+    attention_kernels.attention(a);
+    products += a->queries >= 16 ? a->queries : 0;
+    for (size_t query = 0; query < a->queries; query++) {
+        double keys = a->visible[query];
+        if (keys > 0)
+            attention_bound(a, query, ceil(keys / MCV_LANES) + 8 + ceil(keys / MCV_KEY_BLOCK), exact, bound);
+        for (size_t d = 0; d < a->head_dim; d++, compared++) {
+            float found = a->y[query * a->ldy + d];
+            if (keys > 0)
+                cr_assert(fabs(found - exact[d]) <= bound[d], "%zu queries, %.0f keys of %zu, y[%zu][%zu]: %a, %a",
+                          a->queries, keys, a->head_dim, query, d, (double)found, exact[d]);
+            else
+                cr_assert_eq(found, 0);
+        }
+    }
+}
+
+Test(blas, attention) {
+    static Trial trial = {.tame = true};
+    uint64_t seed = check_seed();
+    if (!mcv_blas_version())
+        cr_skip_test("this build has no OpenBLAS");
+    cr_assert_eq(mcv_kernels_select(NULL, &attention_kernels), MCV_OK);
+    cr_assert_eq(mcv_blas_select(&attention_kernels), MCV_OK);
+    for (int i = 0; i < 400; i++) {
+        trial_begin(&trial, seed, i);
+        generate_attention(&trial, check_attention);
+    }
+    cr_log_info("attention: %zu comparisons, %zu queries by products, MCV_SEED=%" PRIu64, compared, products, seed);
+    cr_assert_gt(products, 100);
+    trial_free(&trial);
 }
 
 /* A build without OpenBLAS says so, and changes nothing. */

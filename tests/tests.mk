@@ -25,7 +25,7 @@ $(BUILD)/tests/tools/%: $(OBJ)/tests/tools/%.o $(LIBRARY)
 
 # What checks kernels: the comparison and one generator of arguments for each of them.
 KERNEL_CHECK := $(call objects,$(sort $(wildcard tests/kernels/*.c)))
-$(BUILD)/tests/test_kernels $(BUILD)/tests/test_kernel_harness $(BUILD)/tests/test_kernel_bounds $(BUILD)/tests/tools/check_kernels: $(KERNEL_CHECK)
+$(BUILD)/tests/test_kernels $(BUILD)/tests/test_kernel_harness $(BUILD)/tests/test_kernel_bounds $(BUILD)/tests/test_blas $(BUILD)/tests/tools/check_kernels: $(KERNEL_CHECK)
 
 # Kernels for AVX-512 and AMX on CPUs that have AVX2: the same sources with other intrinsics. The objects come before the
 # library that has the real ones.

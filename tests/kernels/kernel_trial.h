@@ -93,6 +93,10 @@ size_t first_spoiled(const Buffer *buffer, size_t begin, size_t end);
  * before the kernel runs. Infinite: anything. */
 double bf16_fast_bound(const mcv_gemm_args *a, size_t m, size_t n, double *exact);
 
+/* The result of a query that sees at most 512 keys, [head_dim], and what docs/numerics.md allows it to be off;
+ * additions: how often at most a sum of exponentials is rounded. To be asked before or after the kernel has run. */
+void attention_bound(const mcv_attention_args *a, size_t query, double additions, double *exact, double *bound);
+
 #define KERNEL(name, class, arguments) void generate_##name(Trial *trial, void (*kernel)(const arguments *));
 #include "simd/kernels/kernels.def"
 
