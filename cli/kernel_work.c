@@ -101,17 +101,18 @@ static mcv_status make_gemm(mcv_kernel_work *work, mcv_arena *arena) {
 }
 
 /* Quantized rows; k is padded to whole groups. */
-static mcv_status make_quantized(const mcv_kernel_case *s, size_t group, size_t padded, mcv_arena *arena,
-                                 const int8_t **q, const float **scale, const int32_t **sum) {
+static mcv_status make_quantized(const mcv_kernel_case *s, size_t group, size_t sum_group, size_t padded,
+                                 mcv_arena *arena, const int8_t **q, const float **scale, const int32_t **sum) {
     float *x;
-    size_t groups = (s->k + group - 1) / group;
+    size_t groups = (s->k + group - 1) / group, sums = (s->k + sum_group - 1) / sum_group;
     MCV_TRY(random_floats(arena, s->m * s->k, &x));
     MCV_TRY(random_bytes(arena, s->m * padded, 255, q));
     MCV_TRY(random_floats(arena, s->m * groups, (float **)scale));
-    MCV_TRY(random_bytes(arena, s->m * groups * sizeof **sum, 255, sum));
+    MCV_TRY(random_bytes(arena, s->m * sums * sizeof **sum, 255, sum));
     mcv_quantize_rows_contract(&(mcv_quantize_rows_args){.m = s->m,
                                                          .k = s->k,
                                                          .group = group,
+                                                         .sum_group = sum_group,
                                                          .x = x,
                                                          .ldx = s->k,
                                                          .q = (int8_t *)*q,
@@ -139,7 +140,7 @@ static mcv_status make_int8(mcv_kernel_work *work, mcv_arena *arena) {
     const mcv_kernel_case *s = &work->shape;
     size_t padded = round_up(s->k, MCV_K_PADDING), outputs = work->parts * MCV_LANES;
     mcv_gemm_int8_args a = {.m = s->m, .n = s->n, .k = s->k, .ldq = padded, .ldy = s->n};
-    MCV_TRY(make_quantized(s, s->k, padded, arena, &a.q, &a.scale, &a.sum));
+    MCV_TRY(make_quantized(s, s->k, s->k, padded, arena, &a.q, &a.scale, &a.sum));
     MCV_TRY(random_bytes(arena, s->layers * outputs * padded, 63, &a.w));
     MCV_TRY(random_floats(arena, outputs, (float **)&a.w_scale));
     MCV_TRY(random_bytes(arena, outputs * sizeof *a.w_sum, 255, &a.w_sum));
@@ -172,13 +173,68 @@ static mcv_status make_int4(mcv_kernel_work *work, mcv_arena *arena) {
     const mcv_kernel_case *s = &work->shape;
     size_t groups = groups_of(s), panels = s->layers * work->parts, bytes = panels * groups * s->group / 2 * MCV_LANES;
     mcv_gemm_int4_args a = {.m = s->m, .n = s->n, .k = s->k, .group = s->group, .ldq = groups * s->group, .ldy = s->n};
-    MCV_TRY(make_quantized(s, s->group, a.ldq, arena, &a.q, &a.scale, &a.sum));
+    MCV_TRY(make_quantized(s, s->group, s->group, a.ldq, arena, &a.q, &a.scale, &a.sum));
     MCV_TRY(random_bytes(arena, bytes, 255, &a.w));
     MCV_TRY(random_halves(arena, panels * groups * MCV_LANES, 0xbbff, (uint16_t **)&a.w_scale));
     MCV_TRY(random_floats(arena, s->m * s->n, &a.y));
     work->arguments.int4 = a;
     work->run = run_int4;
     work->bytes = (double)(bytes + panels * groups * MCV_LANES * sizeof *a.w_scale);
+    return MCV_OK;
+}
+
+static void run_blocks(const mcv_kernel_work *work, size_t begin, size_t end, void *scratch) {
+    size_t first = outputs_before(work, begin), k = work->shape.k;
+    for (size_t layer = 0; layer < work->shape.layers; layer++) {
+        mcv_gemm_blocks_args a = work->arguments.blocks;
+        size_t rows = (layer * work->parts + begin) * MCV_LANES, blocks = rows * (k / a.block),
+               groups = rows * (k / a.group);
+        a.n = outputs_before(work, end) - first;
+        a.w += rows * k / 8 * (size_t)a.bits;
+        a.w_scale += blocks;
+        a.w_group_scale = a.w_group_scale ? a.w_group_scale + groups : NULL;
+        a.w_min = a.w_min ? a.w_min + blocks : NULL;
+        a.w_group_min = a.w_group_min ? a.w_group_min + groups : NULL;
+        a.y += first;
+        a.scratch = scratch;
+        work->kernels->gemm_blocks(&a);
+    }
+}
+
+/* Bytes are those of the codes with their scales and minima. */
+static mcv_status make_blocks(mcv_kernel_work *work, mcv_arena *arena) {
+    const mcv_kernel_case *s = &work->shape;
+    bool levels = s->block != s->group;
+    size_t rows = s->layers * work->parts * MCV_LANES, bytes = rows * s->k / 8 * (size_t)s->bits;
+    size_t blocks = rows * (s->k / s->block), groups = rows * (s->k / s->group);
+    mcv_gemm_blocks_args a = {.m = s->m,
+                              .n = s->n,
+                              .k = s->k,
+                              .block = s->block,
+                              .group = s->group,
+                              .bits = s->bits,
+                              .zero = s->minima ? 0 : 1 << (s->bits - 1),
+                              .ldq = s->k,
+                              .ldy = s->n};
+    MCV_TRY(make_quantized(s, s->block, levels ? 16 : s->block, a.ldq, arena, &a.q, &a.scale, &a.sum));
+    MCV_TRY(random_bytes(arena, bytes, 255, &a.w));
+    MCV_TRY(random_halves(arena, blocks, 0xbbff, (uint16_t **)&a.w_scale));
+    work->bytes = (double)(bytes + blocks * sizeof *a.w_scale);
+    if (levels) {
+        MCV_TRY(random_bytes(arena, groups, 63, &a.w_group_scale));
+        work->bytes += (double)groups;
+    }
+    if (s->minima) {
+        MCV_TRY(random_halves(arena, blocks, 0xbbff, (uint16_t **)&a.w_min));
+        work->bytes += (double)(blocks * sizeof *a.w_min);
+    }
+    if (levels && s->minima) {
+        MCV_TRY(random_bytes(arena, groups, 63, &a.w_group_min));
+        work->bytes += (double)groups;
+    }
+    MCV_TRY(random_floats(arena, s->m * s->n, &a.y));
+    work->arguments.blocks = a;
+    work->run = run_blocks;
     return MCV_OK;
 }
 
@@ -448,6 +504,8 @@ mcv_status mcv_kernel_work_make(mcv_kernel_work *work, const mcv_kernel_case *sh
         return make_int8(work, arena);
     case MCV_KERNEL_gemm_int4:
         return make_int4(work, arena);
+    case MCV_KERNEL_gemm_blocks:
+        return make_blocks(work, arena);
     case MCV_KERNEL_attention:
         return make_attention(work, arena);
     case MCV_KERNEL_resize_width:

@@ -15,6 +15,9 @@ typedef struct mcv_kernel_case {
     mcv_kernel kernel;
     mcv_limit limit;
     size_t m, n, k, layers, group;
+    size_t block; /* of gemm_blocks, as the others */
+    int bits;
+    bool minima;
 } mcv_kernel_case;
 
 typedef struct mcv_kernel_work mcv_kernel_work;
@@ -27,6 +30,7 @@ struct mcv_kernel_work {
         mcv_gemm_args gemm;
         mcv_gemm_int8_args int8;
         mcv_gemm_int4_args int4;
+        mcv_gemm_blocks_args blocks;
         mcv_quantize_rows_args quantize;
         mcv_attention_args attention;
         mcv_norm_args norm;

@@ -25,7 +25,7 @@ enum {
     STEP = 8,              /* k that are unpacked at a time */
     CHUNK = 16,            /* k whose codes lie together */
     REGISTER = 64,         /* bytes */
-    AHEAD = 1024,          /* bytes of prefetching */
+    AHEAD = 8192,          /* bytes of prefetching */
     LEVELS = 256,          /* the block with scales of groups */
     SUM = sizeof(int32_t), /* bytes of a copied sum, or of two of groups */
 #if defined(__AVX512VNNI__)
@@ -34,6 +34,9 @@ enum {
     WIDE = 2,
 #endif
 };
+
+/* Bytes of a panel's chunk of codes. */
+#define CHUNK_BYTES(bits) (CHUNK / 8 * MCV_LANES * (bits))
 
 /* Panels of what there are `each` times MCV_LANES bytes of; NULL stays NULL. */
 #define PLACE(pointer, n, each) ((pointer) ? (pointer) + (n) * (each) : NULL)
@@ -147,155 +150,200 @@ MCV_INLINE bool wide_sums(int bits) {
     return WIDE == 1 || bits == 8;
 }
 
-/* Two groups' scales as pairs of 16 bits, or one's in both. */
+/* Two groups' scales as pairs of 16 bits. */
 MCV_INLINE mcv_ints pair_of(mcv_ints first, mcv_ints second) {
     return mcv_ints_or(mcv_ints_and(first, mcv_ints_set(0xffff)), mcv_ints_shift_left(second, 16));
 }
 
-/* The dot products of a block of groups, or of a block that has none: dot + the sum of scale * codes * q. group_scale,
- * w: of each panel. */
-MCV_INLINE void add_block(mcv_ints dot[][MCV_TILE_PANELS], const int8_t *const group_scale[], const uint8_t *const w[],
-                          const char *q, size_t block, size_t group, const int rows, const int bits,
-                          const bool levels) {
-    const int panels = panels_of(rows), chunk = CHUNK / 8 * MCV_LANES * bits;
-    const int step = STEP * (int)width_of(bits);
-    mcv_ints sum[MCV_TILE_ROWS][MCV_TILE_PANELS], scale[MCV_TILE_PANELS], codes[MCV_TILE_PANELS][2];
-#define START MCV_EACH_ROW(MCV_EACH_PANEL(sum[r][p] = !levels && wide_sums(bits) ? dot[r][p] : mcv_ints_set(0);))
-#define FINISH                                                                                                         \
-    MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = !wide_sums(bits)                                                           \
-                                                ? mcv_ints_add(dot[r][p], mcv_shorts_dot(sum[r][p], scale[p]))         \
-                                            : levels ? mcv_ints_add(dot[r][p], mcv_ints_multiply(sum[r][p], scale[p])) \
-                                                     : sum[r][p];))
-#define ADD_HALF(half)                                                                                                 \
-    MCV_EACH_PANEL(load_codes(w[p] + at, half, bits, codes[p]);)                                                       \
-    MCV_EACH_ROW({                                                                                                     \
-        const char *x = q + ((half)*rows + r) * step;                                                                  \
-        MCV_EACH_PANEL(sum[r][p] = add_products(sum[r][p], codes[p][0], x, bits);)                                     \
-        MCV_EACH_PANEL(sum[r][p] = add_products(sum[r][p], codes[p][1], x + step / 2, bits);)                          \
-    })
-    size_t at = 0, first = 0;
-    do {
-        MCV_EACH_PANEL({
-            mcv_ints one = levels ? mcv_ints_load_i8(group_scale[p] + first / group * MCV_LANES) : mcv_ints_set(1);
-            scale[p] = wide_sums(bits) ? one : pair_of(one, one);
-        })
-        START
-        size_t k = 0;
-        do {
-            MCV_EACH_PANEL({
-                if (rows <= TILE_ROWS / 2)
-                    for (int i = 0; i < chunk; i += REGISTER)
-                        __builtin_prefetch((const char *)w[p] + at + i + AHEAD);
-            })
-            ADD_HALF(0)
-            if (!wide_sums(bits) && bits == 6) {
-                FINISH
-                START
-            }
-            ADD_HALF(1)
-            if (!wide_sums(bits)) {
-                FINISH
-                START
-            }
-            at += (size_t)chunk;
-            q += 2 * rows * step;
-        } while ((k += CHUNK) < group);
-        if (wide_sums(bits)) {
-            FINISH
-        }
-    } while ((first += group) < block);
-#undef START
-#undef FINISH
-#undef ADD_HALF
+/* A block's dot products that are not multiplied with scales of groups go on where they were. */
+MCV_INLINE void start_sums(mcv_ints sum[][MCV_TILE_PANELS], mcv_ints dot[][MCV_TILE_PANELS], const int rows,
+                           const int bits, const bool levels) {
+    const int panels = panels_of(rows);
+    MCV_EACH_ROW(MCV_EACH_PANEL(sum[r][p] = wide_sums(bits) && !levels ? dot[r][p] : mcv_ints_set(0);))
 }
 
-/* dot + the sum of scale * sum over the groups of a block, two at a time; `sums`: [groups / 2][rows]. */
-MCV_INLINE void add_sums(mcv_ints dot[][MCV_TILE_PANELS], const void *const group_scale[], const char *sums,
-                         size_t groups, const int rows, const bool is_signed) {
+MCV_INLINE void finish_sums(mcv_ints dot[][MCV_TILE_PANELS], mcv_ints sum[][MCV_TILE_PANELS], const mcv_ints scale[],
+                            const int rows, const int bits, const bool levels) {
     const int panels = panels_of(rows);
-    for (size_t g = 0; g < groups; g += 2) {
-        mcv_ints scale[MCV_TILE_PANELS];
+    if (!wide_sums(bits)) {
+        MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = mcv_ints_add(dot[r][p], mcv_shorts_dot(sum[r][p], scale[p]));))
+    } else if (levels) {
+        MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = mcv_ints_add(dot[r][p], mcv_ints_multiply(sum[r][p], scale[p]));))
+    } else {
+        MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = sum[r][p];))
+    }
+}
+
+/* The products of half a chunk; q: [rows] of eight activations. */
+MCV_INLINE void add_half(mcv_ints sum[][MCV_TILE_PANELS], const uint8_t *const w[], const char *q, const int half,
+                         const int rows, const int bits) {
+    const int panels = panels_of(rows), width = (int)width_of(bits);
+    mcv_ints codes[MCV_TILE_PANELS][2];
+    MCV_EACH_PANEL(load_codes(w[p], half, bits, codes[p]);)
+    MCV_EACH_ROW({
+        const char *x = q + r * STEP * width;
+        MCV_EACH_PANEL(sum[r][p] = add_products(sum[r][p], codes[p][0], x, bits);)
+        MCV_EACH_PANEL(sum[r][p] = add_products(sum[r][p], codes[p][1], x + STEP / 2 * width, bits);)
+    })
+}
+
+/* dot + scale * codes * q over a group of `chunks` chunks. */
+MCV_INLINE void add_group(mcv_ints dot[][MCV_TILE_PANELS], const mcv_ints scale[], const uint8_t *const group[],
+                          const char *q, size_t chunks, const int rows, const int bits, const bool levels) {
+    const int panels = panels_of(rows), half = rows * STEP * (int)width_of(bits);
+    mcv_ints sum[MCV_TILE_ROWS][MCV_TILE_PANELS];
+    const uint8_t *w[MCV_TILE_PANELS];
+    MCV_EACH_PANEL(w[p] = group[p];)
+    start_sums(sum, dot, rows, bits, levels);
+    do {
         MCV_EACH_PANEL({
-            const char *first = (const char *)group_scale[p] + g * MCV_LANES, *second = first + MCV_LANES;
-            scale[p] =
-                is_signed
-                    ? pair_of(mcv_ints_load_i8((const int8_t *)first), mcv_ints_load_i8((const int8_t *)second))
-                    : pair_of(mcv_ints_load_u8((const uint8_t *)first), mcv_ints_load_u8((const uint8_t *)second));
+            if (rows <= TILE_ROWS / 2)
+                for (int i = 0; i < CHUNK_BYTES(bits); i += REGISTER)
+                    __builtin_prefetch((const char *)w[p] + i + AHEAD);
+        })
+        add_half(sum, w, q, 0, rows, bits);
+        if (bits == 6 && !wide_sums(bits)) {
+            finish_sums(dot, sum, scale, rows, bits, levels);
+            start_sums(sum, dot, rows, bits, levels);
+        }
+        add_half(sum, w, q + half, 1, rows, bits);
+        if (!wide_sums(bits)) {
+            finish_sums(dot, sum, scale, rows, bits, levels);
+            start_sums(sum, dot, rows, bits, levels);
+        }
+        MCV_EACH_PANEL(w[p] += CHUNK_BYTES(bits);)
+        q += 2 * half;
+    } while (--chunks > 0);
+    if (wide_sums(bits))
+        finish_sums(dot, sum, scale, rows, bits, levels);
+}
+
+/* dot + scale * sum over the groups of a block, two at a time. scales: those of the block's first group, int8_t or
+ * uint8_t; sums: [groups / 2][rows]. */
+MCV_INLINE void add_sums(mcv_ints dot[][MCV_TILE_PANELS], const void *const scales[], const bool is_signed,
+                         const char *sums, size_t groups, const int rows) {
+    const int panels = panels_of(rows);
+    for (size_t g = 0; g < groups; g += 2, sums += rows * SUM) {
+        mcv_ints pair[MCV_TILE_PANELS];
+        MCV_EACH_PANEL({
+            const uint8_t *first = (const uint8_t *)scales[p] + g * MCV_LANES, *second = first + MCV_LANES;
+            pair[p] = is_signed
+                          ? pair_of(mcv_ints_load_i8((const int8_t *)first), mcv_ints_load_i8((const int8_t *)second))
+                          : pair_of(mcv_ints_load_u8(first), mcv_ints_load_u8(second));
         })
         MCV_EACH_ROW({
-            mcv_ints sum = mcv_ints_broadcast(sums + (g / 2 * (size_t)rows + r) * SUM);
-            MCV_EACH_PANEL(dot[r][p] = mcv_ints_add(dot[r][p], mcv_shorts_dot(scale[p], sum));)
+            mcv_ints sum = mcv_ints_broadcast(sums + r * SUM);
+            MCV_EACH_PANEL(dot[r][p] = mcv_ints_add(dot[r][p], mcv_shorts_dot(pair[p], sum));)
         })
     }
 }
 
-MCV_INLINE int32_t load_sum(const char *sum) {
-    int32_t value;
-    memcpy(&value, sum, sizeof value);
-    return value;
+/* What there is to do with a block besides products of codes: b is its number, scale and sums those of its rows. */
+typedef struct Block {
+    size_t b, groups;
+    const float *scale;
+    const char *sums;
+} Block;
+
+/* A sum of a block without groups. */
+MCV_INLINE int32_t sum_of(const Block *block, int r) {
+    int32_t sum;
+    memcpy(&sum, block->sums + r * SUM, sizeof sum);
+    return sum;
 }
 
-/* A tile with codes of `bits` bits and with scales of groups (levels) or without; x: what copy_rows has written. */
+/* What `zero` takes off the dot products. */
+MCV_INLINE void start_block(mcv_ints dot[][MCV_TILE_PANELS], const Panel panel[], const Block *block, int zero,
+                            const int rows, const bool levels) {
+    const int panels = panels_of(rows);
+    if (!levels) {
+        MCV_EACH_ROW({
+            mcv_ints start = mcv_ints_set(zero * sum_of(block, r));
+            MCV_EACH_PANEL(dot[r][p] = start;)
+        })
+        return;
+    }
+    MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = mcv_ints_set(0);))
+    if (zero) {
+        const void *scales[MCV_TILE_PANELS];
+        MCV_EACH_PANEL(scales[p] = panel[p].group_scale + block->b * block->groups * MCV_LANES;)
+        add_sums(dot, scales, true, block->sums, block->groups, rows);
+        MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = mcv_ints_multiply(dot[r][p], mcv_ints_set(zero));))
+    }
+}
+
+/* The sums that are multiplied with the block's minima. */
+MCV_INLINE void find_low(mcv_ints low[][MCV_TILE_PANELS], const Panel panel[], const Block *block, const int rows,
+                         const bool levels) {
+    const int panels = panels_of(rows);
+    MCV_EACH_ROW({
+        mcv_ints start = mcv_ints_set(levels ? 0 : sum_of(block, r));
+        MCV_EACH_PANEL(low[r][p] = start;)
+    })
+    if (levels) {
+        const void *scales[MCV_TILE_PANELS];
+        MCV_EACH_PANEL(scales[p] = panel[p].group_min + block->b * block->groups * MCV_LANES;)
+        add_sums(low, scales, false, block->sums, block->groups, rows);
+    }
+}
+
+MCV_INLINE void finish_block(mcv_floats total[][MCV_TILE_PANELS], mcv_ints dot[][MCV_TILE_PANELS], const Panel panel[],
+                             const Block *block, const int rows, const bool levels) {
+    const int panels = panels_of(rows);
+    mcv_ints low[MCV_TILE_ROWS][MCV_TILE_PANELS];
+    mcv_floats d[MCV_TILE_PANELS], d_min[MCV_TILE_PANELS];
+    MCV_EACH_PANEL(d[p] = mcv_floats_load_f16(panel[p].scale + block->b * MCV_LANES);)
+    if (!panel[0].min) {
+        MCV_EACH_ROW({
+            mcv_floats scale = mcv_floats_set(block->scale[r]);
+            MCV_EACH_PANEL({
+                mcv_floats inner = mcv_floats_multiply(mcv_floats_from_ints(dot[r][p]), d[p]);
+                total[r][p] = mcv_floats_fma(inner, scale, total[r][p]);
+            })
+        })
+        return;
+    }
+    MCV_EACH_PANEL(d_min[p] = mcv_floats_load_f16(panel[p].min + block->b * MCV_LANES);)
+    find_low(low, panel, block, rows, levels);
+    MCV_EACH_ROW({
+        mcv_floats scale = mcv_floats_set(block->scale[r]);
+        MCV_EACH_PANEL({
+            mcv_floats inner = mcv_floats_multiply(mcv_floats_from_ints(low[r][p]), d_min[p]);
+            inner = mcv_floats_fma(mcv_floats_from_ints(dot[r][p]), d[p], inner);
+            total[r][p] = mcv_floats_fma(inner, scale, total[r][p]);
+        })
+    })
+}
+
+/* A tile with codes of `bits` bits, with scales of groups (levels) or without; x: what copy_rows has written. */
 MCV_INLINE void multiply_kind(const mcv_gemm_blocks_args *a, const Panel panel[], const char *x, float *y,
                               const int rows, const int bits, const bool levels) {
     const int panels = panels_of(rows);
-    const size_t blocks = a->k / a->block, block = levels ? LEVELS : a->block, groups = block / a->group;
-    const float *scale = (const float *)x;
-    const char *sum = x + blocks * (size_t)rows * sizeof *scale, *q = sum + sums_of(a) * (size_t)rows * SUM;
-    const size_t w_block = block / 8 * MCV_LANES * (size_t)bits, q_block = block * (size_t)rows * width_of(bits);
+    size_t blocks = a->k / a->block, chunks = a->group / CHUNK, group_bytes = chunks * CHUNK_BYTES(bits);
+    Block block = {.groups = levels ? LEVELS / a->group : 1, .scale = (const float *)x};
+    block.sums = x + blocks * (size_t)rows * sizeof *block.scale;
+    const char *q = block.sums + sums_of(a) * (size_t)rows * SUM;
+    const uint8_t *w[MCV_TILE_PANELS];
     mcv_floats total[MCV_TILE_ROWS][MCV_TILE_PANELS];
+    MCV_EACH_PANEL(w[p] = panel[p].w;)
     MCV_EACH_ROW(MCV_EACH_PANEL(total[r][p] = mcv_floats_set(0);))
-    for (size_t b = 0; b < blocks; b++) {
-        mcv_ints dot[MCV_TILE_ROWS][MCV_TILE_PANELS], low[MCV_TILE_ROWS][MCV_TILE_PANELS];
-        const int8_t *group_scale[MCV_TILE_PANELS];
-        const uint8_t *w[MCV_TILE_PANELS];
-        const void *scales[MCV_TILE_PANELS], *minima[MCV_TILE_PANELS];
-        MCV_EACH_PANEL({
-            w[p] = panel[p].w + b * w_block;
-            scales[p] = group_scale[p] = levels ? panel[p].group_scale + b * groups * MCV_LANES : NULL;
-            minima[p] = levels && panel[p].min ? panel[p].group_min + b * groups * MCV_LANES : NULL;
-        })
-        if (levels) {
-            MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = mcv_ints_set(0);))
-            if (a->zero) {
-                add_sums(dot, scales, sum, groups, rows, true);
-                MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = mcv_ints_multiply(dot[r][p], mcv_ints_set(a->zero));))
-            }
-        } else {
-            MCV_EACH_ROW({
-                mcv_ints start = mcv_ints_set(a->zero * load_sum(sum + r * SUM));
-                MCV_EACH_PANEL(dot[r][p] = start;)
+    for (; block.b < blocks; block.b++) {
+        mcv_ints dot[MCV_TILE_ROWS][MCV_TILE_PANELS], scale[MCV_TILE_PANELS];
+        start_block(dot, panel, &block, a->zero, rows, levels);
+        size_t g = 0;
+        do {
+            MCV_EACH_PANEL({
+                size_t at = (block.b * block.groups + g) * MCV_LANES;
+                mcv_ints one = levels ? mcv_ints_load_i8(panel[p].group_scale + at) : mcv_ints_set(1);
+                scale[p] = wide_sums(bits) ? one : pair_of(one, one);
             })
-        }
-        add_block(dot, group_scale, w, q, block, a->group, rows, bits, levels);
-        mcv_floats d[MCV_TILE_PANELS], d_min[MCV_TILE_PANELS];
-        MCV_EACH_PANEL(d[p] = mcv_floats_load_f16(panel[p].scale + b * MCV_LANES);)
-        if (panel[0].min) {
-            MCV_EACH_PANEL(d_min[p] = mcv_floats_load_f16(panel[p].min + b * MCV_LANES);)
-            MCV_EACH_ROW({
-                mcv_ints start = mcv_ints_set(levels ? 0 : load_sum(sum + r * SUM));
-                MCV_EACH_PANEL(low[r][p] = start;)
-            })
-            if (levels)
-                add_sums(low, minima, sum, groups, rows, false);
-            MCV_EACH_ROW({
-                mcv_floats x_scale = mcv_floats_set(scale[r]);
-                MCV_EACH_PANEL({
-                    mcv_floats inner = mcv_floats_multiply(mcv_floats_from_ints(low[r][p]), d_min[p]);
-                    inner = mcv_floats_fma(mcv_floats_from_ints(dot[r][p]), d[p], inner);
-                    total[r][p] = mcv_floats_fma(inner, x_scale, total[r][p]);
-                })
-            })
-        } else {
-            MCV_EACH_ROW({
-                mcv_floats x_scale = mcv_floats_set(scale[r]);
-                MCV_EACH_PANEL(total[r][p] = mcv_floats_fma(mcv_floats_multiply(mcv_floats_from_ints(dot[r][p]), d[p]),
-                                                            x_scale, total[r][p]);)
-            })
-        }
-        scale += rows;
-        sum += (levels ? groups / 2 : 1) * (size_t)rows * SUM;
-        q += q_block;
+            add_group(dot, scale, w, q, chunks, rows, bits, levels);
+            MCV_EACH_PANEL(w[p] += group_bytes;)
+            q += a->group * (size_t)rows * width_of(bits);
+        } while (levels && ++g < block.groups);
+        finish_block(total, dot, panel, &block, rows, levels);
+        block.scale += rows;
+        block.sums += (levels ? block.groups / 2 : 1) * (size_t)rows * SUM;
     }
     store_tile(a, panel, total, y, rows);
 }
