@@ -16,7 +16,7 @@
 #include "ref/parameters.h"
 #include "ref/processing_minicpmv.h"
 
-enum { NUM_COMPONENTS = 4 };
+enum { NUM_COMPONENTS = 4, NUM_TYPES = MCV_WEIGHT_INT8 + 1 };
 
 static const char *const COMPONENTS[NUM_COMPONENTS] = {"llm", "vpm", "resampler", "other"};
 
@@ -202,6 +202,33 @@ static void print_tensors(const inspection *self) {
     }
 }
 
+/* Of a model: how its weights are stored, with the parts of packed ones put together. */
+static void add_types(const inspection *self, component_totals totals[NUM_TYPES], uint64_t *weights) {
+    *weights = 0;
+    for (size_t i = 0; i < mcv_weights_count(self->weights); i++) {
+        mcv_weight weight;
+        const char *unsupported;
+        mcv_weights_at(self->weights, i, &weight, &unsupported);
+        if (unsupported)
+            continue;
+        add_to_totals(&totals[weight.type], weight.rows * weight.columns, 0);
+        *weights += weight.rows * weight.columns;
+    }
+}
+
+static void print_types(const inspection *self) {
+    component_totals totals[NUM_TYPES] = {0};
+    uint64_t weights;
+    add_types(self, totals, &weights);
+    printf("\n%-14s %9s %15s\n", "stored as", "tensors", "weights");
+    for (int i = 0; i < NUM_TYPES; i++)
+        if (totals[i].tensors)
+            printf("%-14s %9llu %15llu\n", mcv_weight_type_name((mcv_weight_type)i),
+                   (unsigned long long)totals[i].tensors, (unsigned long long)totals[i].parameters);
+    if (weights)
+        printf("%.3f bits a weight\n", 8 * (double)self->all.bytes / (double)weights);
+}
+
 static void print_strings(const json_t *list, const char *label) {
     size_t index;
     json_t *text;
@@ -216,6 +243,8 @@ static void print_text(const inspection *self) {
     for (int i = 0; i < NUM_COMPONENTS; i++)
         print_totals(COMPONENTS[i], &self->components[i]);
     print_totals("all", &self->all);
+    if (self->is_model)
+        print_types(self);
     print_strings(self->unexpected, "not used");
     print_strings(self->problems, "problem");
 }
@@ -225,6 +254,18 @@ static void print_text(const inspection *self) {
 static json_t *totals_to_json(const component_totals *totals) {
     return json_pack("{s:I, s:I, s:I}", "tensors", (json_int_t)totals->tensors, "parameters",
                      (json_int_t)totals->parameters, "bytes", (json_int_t)totals->bytes);
+}
+
+static json_t *types_to_json(const inspection *self, uint64_t *weights) {
+    component_totals totals[NUM_TYPES] = {0};
+    json_t *types = json_object();
+    add_types(self, totals, weights);
+    for (int i = 0; i < NUM_TYPES; i++)
+        if (totals[i].tensors)
+            mcv_json_set(&types, mcv_weight_type_name((mcv_weight_type)i),
+                         json_pack("{s:I, s:I}", "tensors", (json_int_t)totals[i].tensors, "weights",
+                                   (json_int_t)totals[i].parameters));
+    return types;
 }
 
 static json_t *config_to_json(const MiniCPMVConfig *config) {
@@ -257,6 +298,7 @@ static json_t *tensor_to_json(const inspection *self, size_t index) {
 
 static mcv_status print_json(const inspection *self) {
     json_t *components = json_object(), *tensors = json_array();
+    uint64_t weights;
     for (int i = 0; i < NUM_COMPONENTS; i++)
         mcv_json_set(&components, COMPONENTS[i], totals_to_json(&self->components[i]));
     for (size_t i = 0; i < mcv_safetensors_count(self->file); i++)
@@ -267,6 +309,9 @@ static mcv_status print_json(const inspection *self) {
     if (self->is_model) {
         mcv_json_set(&report, "config", config_to_json(&self->config));
         mcv_json_set(&report, "tokenizer_size", json_integer(self->tokenizer_size));
+        mcv_json_set(&report, "types", types_to_json(self, &weights));
+        if (weights)
+            mcv_json_set(&report, "bits_a_weight", json_real(8 * (double)self->all.bytes / (double)weights));
     }
     return mcv_json_print(report);
 }

@@ -1,13 +1,15 @@
-/* minicpmv quantize: a model as a pair of GGUF files. */
+/* minicpmv quantize: a model as a pair of GGUF files, or as a folder with packed weights. */
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 #include "cli/cli.h"
 #include "cli/json_output.h"
 #include "cli/model_options.h"
 #include "cli/outputs.h"
 #include "core/log.h"
-#include "ref/gguf_write.h"
+#include "ref/packed_write.h"
 
 typedef struct quantization {
     GgufJob job;
@@ -55,6 +57,30 @@ static mcv_status write_language(quantization *self, const mcv_arguments *argume
     return MCV_OK;
 }
 
+/* "INT4" and "INT8". */
+static bool is_packed_kind(const char *name, PackedKind *kind) {
+    *kind = name && strcasecmp(name, "int8") == 0 ? PACKED_INT8 : PACKED_INT4;
+    return name && (*kind == PACKED_INT8 || strcasecmp(name, "int4") == 0);
+}
+
+static mcv_status write_packed(quantization *self, const mcv_arguments *arguments, const char *path) {
+    PackedJob job = {.files = self->job.files,
+                     .group = 128,
+                     .importance = self->importance,
+                     .pool = self->job.pool,
+                     .written = take_tensor,
+                     .context = self};
+    is_packed_kind(mcv_option_value(arguments, "type"), &job.kind);
+    MCV_TRY(mcv_option_int(arguments, "group", 32, 128, &job.group));
+    if (job.group != 32 && job.group != 64 && job.group != 128)
+        return MCV_FAIL(MCV_USAGE, "--group %d: expected 32, 64 or 128", job.group);
+    if (job.kind == PACKED_INT8 && (self->importance || mcv_option_count(arguments, "group")))
+        return MCV_FAIL(MCV_USAGE, "--imatrix and --group have no effect on INT8, which has a scale a row");
+    MCV_TRY(packed_write(&job, path));
+    print_total(self, path);
+    return MCV_OK;
+}
+
 static mcv_status write_vision(quantization *self, const mcv_arguments *arguments, const char *path) {
     const char *name = mcv_option_value(arguments, "vision-type");
     mcv_weight_type type = MCV_WEIGHT_F16;
@@ -68,10 +94,15 @@ static mcv_status write_vision(quantization *self, const mcv_arguments *argument
 }
 
 static mcv_status check_options(const mcv_arguments *arguments, const char *language, const char *vision) {
+    PackedKind kind;
     if (!language && !vision)
         return MCV_FAIL(MCV_USAGE, "--output or --vision-output is needed");
     if (!language && (mcv_option_count(arguments, "type") || mcv_option_count(arguments, "imatrix")))
         return MCV_FAIL(MCV_USAGE, "--type and --imatrix go with --output");
+    if (is_packed_kind(mcv_option_value(arguments, "type"), &kind) && vision)
+        return MCV_FAIL(MCV_USAGE, "INT4 and INT8 make one folder of the whole model: no --vision-output");
+    if (!is_packed_kind(mcv_option_value(arguments, "type"), &kind) && mcv_option_count(arguments, "group"))
+        return MCV_FAIL(MCV_USAGE, "--group goes with --type INT4");
     if (!vision && mcv_option_count(arguments, "vision-type"))
         return MCV_FAIL(MCV_USAGE, "--vision-type goes with --vision-output");
     return MCV_OK;
@@ -91,6 +122,7 @@ static mcv_status quantize(quantization *self, const mcv_arguments *arguments) {
     const char *language = mcv_option_value(arguments, "output");
     const char *vision = mcv_option_value(arguments, "vision-output");
     const char *imatrix = mcv_option_value(arguments, "imatrix");
+    PackedKind kind;
     MCV_TRY(check_options(arguments, language, vision));
     MCV_TRY(mcv_model_options_require(arguments, &self->job.files));
     MCV_TRY(check_outputs(&self->job.files, imatrix, language, vision));
@@ -99,7 +131,8 @@ static mcv_status quantize(quantization *self, const mcv_arguments *arguments) {
         MCV_TRY(mcv_importance_open(imatrix, &self->importance));
     self->job.importance = self->importance;
     if (language)
-        MCV_TRY(write_language(self, arguments, language));
+        MCV_TRY(is_packed_kind(mcv_option_value(arguments, "type"), &kind) ? write_packed(self, arguments, language)
+                                                                           : write_language(self, arguments, language));
     if (vision)
         MCV_TRY(write_vision(self, arguments, vision));
     if (!self->tensors)
@@ -123,8 +156,9 @@ static mcv_status run(const mcv_arguments *arguments) {
 static const mcv_option OPTIONS[] = {
     MCV_MODEL_OPTION,
     MCV_MODEL_FILE_OPTIONS,
-    {'o', "output", "FILE", "write the language model as a GGUF file"},
-    {0, "type", "TYPE", "how its weights are stored: Q4_K_M, Q8_0, F16, ..."},
+    {'o', "output", "FILE", "write the language model as a GGUF file; INT4, INT8: the model as a new folder"},
+    {0, "type", "TYPE", "how its weights are stored: Q4_K_M, Q8_0, F16, ..., INT4, INT8"},
+    {0, "group", "N", "INT4: weights that share a scale and a zero point, 32, 64 or 128 (default)"},
     {0, "imatrix", "FILE", "importance weights of a calibration run, a GGUF file"},
     {0, "vision-output", "FILE", "write the vision encoder and the resampler as a GGUF file"},
     {0, "vision-type", "TYPE", "how its matrices are stored (default F16)"},
@@ -133,14 +167,18 @@ static const mcv_option OPTIONS[] = {
 
 const mcv_command mcv_quantize_command = {
     .name = "quantize",
-    .summary = "a model as a pair of GGUF files, quantized or not",
+    .summary = "a model as a pair of GGUF files, quantized or not, or packed as INT4 or INT8",
     .operands = "",
     .min_operands = 0,
     .max_operands = 0,
     .details =
+        "Types of GGUF files, and below them those of a folder in Hugging Face layout.\n"
         "Types: F32 F16 BF16 Q8_0 Q6_K Q5_K_M Q5_K_S Q5_1 Q5_0 Q4_K_M Q4_K_S Q4_1 Q4_0 IQ4_NL IQ4_XS Q3_K_L Q3_K_M\n"
         "Q3_K_S Q2_K Q2_K_S. The K mixes store some tensors finer than others. Prints each tensor with its type and\n"
-        "error, norm(written - original) / norm(original). A file is written aside and renamed when it is complete.\n",
+        "error, norm(written - original) / norm(original). A file is written aside and renamed when it is complete.\n"
+        "INT4: as AutoAWQ saves it, in groups of 128 with zero points; INT8: as compressed-tensors does, with a scale "
+        "a\n"
+        "row. Both are of the linear layers of the language model; everything else stays as it is.\n",
     .options = OPTIONS,
     .run = run,
 };

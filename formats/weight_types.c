@@ -25,7 +25,7 @@ static const struct {
 };
 
 const char *mcv_weight_type_name(mcv_weight_type type) {
-    static const char *const PACKED[] = {"AWQ", "GPTQ", "NF4"};
+    static const char *const PACKED[] = {"AWQ", "GPTQ", "NF4", "INT8"};
     return type < MCV_WEIGHT_BLOCK_TYPES ? TYPES[type].name : PACKED[type - MCV_WEIGHT_BLOCK_TYPES];
 }
 

@@ -31,6 +31,7 @@ typedef enum mcv_weight_type {
     MCV_WEIGHT_AWQ = MCV_WEIGHT_BLOCK_TYPES,
     MCV_WEIGHT_GPTQ,
     MCV_WEIGHT_NF4,
+    MCV_WEIGHT_INT8,
 } mcv_weight_type;
 
 /* "Q4_K". */

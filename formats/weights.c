@@ -64,6 +64,7 @@ static bool exists(const mcv_safetensors *file, const char *stem, const char *en
     return mcv_safetensors_find(file, name, tensor);
 }
 
+static const char SCALE_OF_INT8[] = "_scale";
 static const char NF4_STATE[] = ".quant_state.bitsandbytes__nf4";
 
 /* Whether a tensor is part of a quantized layer, but not the one that stands for it. */
@@ -78,6 +79,8 @@ static bool is_side_part(const mcv_safetensors *file, const char *name) {
     for (size_t i = 0; i < sizeof OF_NF4 / sizeof *OF_NF4; i++)
         if (has_end(name, OF_NF4[i], stem, sizeof stem) && exists(file, stem, NF4_STATE, &other))
             return true;
+    if (has_end(name, SCALE_OF_INT8, stem, sizeof stem) && exists(file, stem, "", &other))
+        return other.dtype == MCV_I8;
     return has_end(name, NF4_STATE, stem, sizeof stem) && exists(file, stem, "", &other);
 }
 
@@ -92,6 +95,8 @@ static mcv_status add_tensor(mcv_weights *weights, const char *name, const mcv_t
         return mcv_weights_add_grouped(weights, stem, tensor);
     if (has_end(name, "", stem, sizeof stem) && exists(file, stem, NF4_STATE, &state))
         return mcv_weights_add_nf4(weights, name, tensor, &state);
+    if (tensor->dtype == MCV_I8 && has_end(name, "", stem, sizeof stem) && exists(file, stem, SCALE_OF_INT8, &state))
+        return mcv_weights_add_int8(weights, name, tensor, &state);
     MCV_TRY(mcv_weights_add(weights, name, &entry));
     entry->weight = mcv_weight_from_tensor(tensor, &entry->unsupported);
     return MCV_OK;
@@ -187,6 +192,11 @@ void mcv_weight_to_f32(const mcv_weight *weight, size_t row, size_t count, float
         mcv_nf4_to_f32(weight->nf4, row * weight->columns, count * weight->columns, out);
         return;
     }
+    if (weight->int8) {
+        for (size_t i = 0; i < count; i++)
+            mcv_int8_to_f32(weight->int8, row + i, out + i * weight->columns);
+        return;
+    }
     if (weight->grouped) {
         for (size_t i = 0; i < count; i++)
             mcv_grouped_to_f32(weight->grouped, row + i, out + i * weight->columns);
@@ -200,8 +210,12 @@ void mcv_weight_to_f32(const mcv_weight *weight, size_t row, size_t count, float
 static const uint8_t *bytes_of(const mcv_weight *weight, size_t *size) {
     *size = weight->grouped ? weight->grouped->in * weight->grouped->out / 2
             : weight->nf4   ? weight->nf4->elements / 2
+            : weight->int8  ? weight->rows * weight->columns
                             : weight->rows * weight->row_bytes;
-    return weight->grouped ? weight->grouped->qweight : weight->nf4 ? weight->nf4->weight : weight->data;
+    return weight->grouped ? weight->grouped->qweight
+           : weight->nf4   ? weight->nf4->weight
+           : weight->int8  ? weight->int8->weight
+                           : weight->data;
 }
 
 size_t mcv_weight_sample(const mcv_weight *weight, size_t most, const uint8_t **bytes) {
@@ -215,7 +229,7 @@ size_t mcv_weight_sample(const mcv_weight *weight, size_t most, const uint8_t **
 void mcv_weight_forget(const mcv_weight *weight) {
     size_t size;
     const uint8_t *all = bytes_of(weight, &size);
-    if (weight->is_mapped || weight->grouped || weight->nf4)
+    if (weight->is_mapped || weight->grouped || weight->nf4 || weight->int8)
         mcv_file_forget(all, size);
 }
 

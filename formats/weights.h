@@ -25,9 +25,10 @@ typedef struct mcv_weight {
     const uint8_t *data;
     size_t row_bytes;
     bool is_mapped; /* the data lies in a file, not in memory of ours */
-    /* AWQ and GPTQ; NF4. Row r is theirs of number first_row + r. */
+    /* AWQ and GPTQ; NF4; INT8. Row r is theirs of number first_row + r. */
     const mcv_grouped *grouped;
     const mcv_nf4 *nf4;
+    const mcv_int8 *int8;
     size_t first_row;
 } mcv_weight;
 

@@ -3,6 +3,8 @@
  *
  * AWQ (AutoAWQ, "gemm" layout) and GPTQ: four bits a weight, one scale and zero point for `group_size` inputs of each
  * output; w = (q - zero) * scale, in FP32, where it is exact.
+ * INT8 (compressed-tensors): a byte a weight, one scale for each output, or for as many inputs of it as make a group;
+ * w = q * scale, in FP32.
  * NF4 (bitsandbytes): four bits a weight, a table of 16 numbers, one scale for `block_size` weights as they follow each
  * other in the matrix; w = table[q] * scale, in FP32 (the checkpoint's own dtype is not rounded to). */
 #ifndef MCV_FORMATS_WEIGHTS_PACKED_H
@@ -20,6 +22,12 @@ typedef struct mcv_grouped {
     bool is_awq;
     int zero_offset; /* added to each stored zero point: 1 in GPTQ's first format */
 } mcv_grouped;
+
+typedef struct mcv_int8 {
+    const uint8_t *weight; /* int8: [out, in] */
+    mcv_tensor scales;     /* F16, BF16 or F32: [out, groups] */
+    size_t in, groups;     /* in is a multiple of groups */
+} mcv_int8;
 
 typedef struct mcv_nf4 {
     const uint8_t *weight; /* [elements / 2]: the first of two in the upper four bits */
@@ -39,6 +47,8 @@ float mcv_grouped_scale(const mcv_grouped *packed, size_t row, size_t group);
 int mcv_grouped_zero(const mcv_grouped *packed, size_t row, size_t group);
 /* Whether all inputs are of the group input / group_size. */
 bool mcv_grouped_in_order(const mcv_grouped *packed);
+/* Row `row` of the [out, in] matrix; out: [in]. */
+void mcv_int8_to_f32(const mcv_int8 *packed, size_t row, float *out);
 /* `count` elements from `first` on, row by row. */
 void mcv_nf4_to_f32(const mcv_nf4 *packed, size_t first, size_t count, float *out);
 

@@ -37,6 +37,10 @@ mcv_status mcv_weights_add_gguf(mcv_weights *weights, const mcv_gguf *file);
 /* Adds STEM.weight of STEM.qweight and its neighbours. The name is copied. */
 mcv_status mcv_weights_add_grouped(mcv_weights *weights, const char *stem, const mcv_tensor *qweight);
 
+/* Adds STEM.weight of bytes and STEM.weight_scale. `name` (STEM.weight) is not copied. */
+mcv_status mcv_weights_add_int8(mcv_weights *weights, const char *name, const mcv_tensor *bytes,
+                                const mcv_tensor *scales);
+
 /* Adds a matrix of bytes and of its state, JSON. `name` is not copied. */
 mcv_status mcv_weights_add_nf4(mcv_weights *weights, const char *name, const mcv_tensor *bytes,
                                const mcv_tensor *state);
