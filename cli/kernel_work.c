@@ -326,6 +326,28 @@ static void run_rows(const mcv_kernel_work *work, size_t begin, size_t end, void
     }
 }
 
+/* Operations on an element, as the contract has them; an exponential is 19. */
+static double row_operations(mcv_kernel kernel) {
+    switch (kernel) {
+    case MCV_KERNEL_quantize_rows:
+        return 5;
+    case MCV_KERNEL_rms_norm:
+        return 4;
+    case MCV_KERNEL_layer_norm:
+        return 8;
+    case MCV_KERNEL_softmax:
+        return 23;
+    case MCV_KERNEL_rope:
+        return 3;
+    case MCV_KERNEL_activate:
+        return 27;
+    case MCV_KERNEL_silu_multiply:
+        return 23;
+    default:
+        return 1;
+    }
+}
+
 /* Bytes are those that are read and written. */
 static mcv_status make_rows(mcv_kernel_work *work, mcv_arena *arena) {
     const mcv_kernel_case *s = &work->shape;
@@ -522,7 +544,7 @@ mcv_status mcv_kernel_work_make(mcv_kernel_work *work, const mcv_kernel_case *sh
         work->parts = shape->m;
         return make_embed(work, arena);
     default:
-        work->operations = 0;
+        work->operations = row_operations(shape->kernel) * (double)(shape->m * shape->k);
         return make_rows(work, arena);
     }
 }
