@@ -232,6 +232,18 @@ MUTANT(ignores_zeros_of_groups, gemm_int4, mcv_gemm_int4_args, "y[") {
     CONTRACT(gemm_int4, &symmetric);
 }
 
+MUTANT(ignores_minima_of_groups, gemm_blocks, mcv_gemm_blocks_args, "y[") {
+    mcv_gemm_blocks_args plain = *a;
+    plain.w_group_min = NULL;
+    CONTRACT(gemm_blocks, &plain);
+}
+
+MUTANT(takes_codes_as_signed, gemm_blocks, mcv_gemm_blocks_args, "y[") {
+    mcv_gemm_blocks_args usual = *a;
+    usual.zero = 1 << (a->bits - 1);
+    CONTRACT(gemm_blocks, &usual);
+}
+
 /* ---- Special values ----------------------------------------------------------------------------------------- */
 
 MUTANT(flushes_denormals, add, mcv_multiply_args, "the contract gives") {

@@ -9,6 +9,7 @@
 #ifndef MCV_SIMD_KERNELS_GEMM_BLOCKS_TILES_H
 #define MCV_SIMD_KERNELS_GEMM_BLOCKS_TILES_H
 
+#include "simd/kernels/gemm_blocks.h"
 #include "simd/kernels/product_lanes.h"
 
 typedef mcv_gemm_blocks_args Arguments;
@@ -23,7 +24,6 @@ typedef struct Panel {
 
 enum {
     STEP = 8,              /* k that are unpacked at a time */
-    CHUNK = 16,            /* k whose codes lie together */
     REGISTER = 64,         /* bytes */
     AHEAD = 8192,          /* bytes of prefetching */
     LEVELS = 256,          /* the block with scales of groups */
@@ -34,9 +34,6 @@ enum {
     WIDE = 2,
 #endif
 };
-
-/* Bytes of a panel's chunk of codes. */
-#define CHUNK_BYTES(bits) (CHUNK / 8 * MCV_LANES * (bits))
 
 /* Panels of what there are `each` times MCV_LANES bytes of; NULL stays NULL. */
 #define PLACE(pointer, n, each) ((pointer) ? (pointer) + (n) * (each) : NULL)
@@ -70,12 +67,6 @@ static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, 
 
 /* ---- Copied rows -------------------------------------------------------------------------------------------- */
 
-/* Minus the sum of a group. */
-static int16_t group_sum(const mcv_gemm_blocks_args *a, size_t row, size_t g) {
-    const int32_t *sum = a->sum + row * (a->k / 16) + g * (a->group / 16);
-    return (int16_t) - (a->group == 16 ? sum[0] : sum[0] + sum[1]);
-}
-
 /* Eight activations; those for codes of 8 bits are widened, even ones before odd ones of each four. */
 static void copy_step(const int8_t *from, char *step, int bits) {
     if (width_of(bits) == 1) {
@@ -86,7 +77,18 @@ static void copy_step(const int8_t *from, char *step, int bits) {
     memcpy(step, wide, sizeof wide);
 }
 
-/* To scale [blocks][rows], sums [][rows] (of a block: minus the sum; of groups: pairs of int16), q [k / STEP][rows]. */
+/* Minus the sum of block i; with scales of groups, of two groups, in 16 bits each. */
+static void copy_sum(const mcv_gemm_blocks_args *a, size_t row, size_t i, char *sum) {
+    if (a->w_group_scale) {
+        int16_t pair[2] = {(int16_t)-mcv_group_sum(a, row, 2 * i), (int16_t)-mcv_group_sum(a, row, 2 * i + 1)};
+        memcpy(sum, pair, sizeof pair);
+    } else {
+        int32_t whole = -mcv_group_sum(a, row, i);
+        memcpy(sum, &whole, sizeof whole);
+    }
+}
+
+/* To scale [blocks][rows], sums [][rows], q [k / STEP][rows]. */
 static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, char *memory) {
     size_t blocks = a->k / a->block, sums = sums_of(a), step = STEP * width_of(a->bits);
     char *scale = memory, *sum = scale + blocks * rows * sizeof *a->scale, *q = sum + sums * rows * SUM;
@@ -94,16 +96,8 @@ static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, 
         size_t row = first + r;
         for (size_t b = 0; b < blocks; b++)
             memcpy(scale + (b * rows + r) * sizeof *a->scale, &a->scale[row * blocks + b], sizeof *a->scale);
-        for (size_t i = 0; i < sums; i++) {
-            int16_t pair[2];
-            int32_t whole = a->w_group_scale ? 0 : -a->sum[row * blocks + i];
-            if (a->w_group_scale) {
-                pair[0] = group_sum(a, row, 2 * i);
-                pair[1] = group_sum(a, row, 2 * i + 1);
-                memcpy(&whole, pair, sizeof whole);
-            }
-            memcpy(sum + (i * rows + r) * SUM, &whole, sizeof whole);
-        }
+        for (size_t i = 0; i < sums; i++)
+            copy_sum(a, row, i, sum + (i * rows + r) * SUM);
         for (size_t k = 0; k < a->k; k += STEP)
             copy_step(a->q + row * a->ldq + k, q + (k / STEP * rows + r) * step, a->bits);
     }
@@ -198,7 +192,7 @@ MCV_INLINE void add_group(mcv_ints dot[][MCV_TILE_PANELS], const mcv_ints scale[
     do {
         MCV_EACH_PANEL({
             if (rows <= TILE_ROWS / 2)
-                for (int i = 0; i < CHUNK_BYTES(bits); i += REGISTER)
+                for (int i = 0; i < MCV_CHUNK_BYTES(bits); i += REGISTER)
                     __builtin_prefetch((const char *)w[p] + i + AHEAD);
         })
         add_half(sum, w, q, 0, rows, bits);
@@ -211,7 +205,7 @@ MCV_INLINE void add_group(mcv_ints dot[][MCV_TILE_PANELS], const mcv_ints scale[
             finish_sums(dot, sum, scale, rows, bits, levels);
             start_sums(sum, dot, rows, bits, levels);
         }
-        MCV_EACH_PANEL(w[p] += CHUNK_BYTES(bits);)
+        MCV_EACH_PANEL(w[p] += MCV_CHUNK_BYTES(bits);)
         q += 2 * half;
     } while (--chunks > 0);
     if (wide_sums(bits))
@@ -319,7 +313,7 @@ MCV_INLINE void finish_block(mcv_floats total[][MCV_TILE_PANELS], mcv_ints dot[]
 MCV_INLINE void multiply_kind(const mcv_gemm_blocks_args *a, const Panel panel[], const char *x, float *y,
                               const int rows, const int bits, const bool levels) {
     const int panels = panels_of(rows);
-    size_t blocks = a->k / a->block, chunks = a->group / CHUNK, group_bytes = chunks * CHUNK_BYTES(bits);
+    size_t blocks = a->k / a->block, chunks = a->group / MCV_CHUNK, group_bytes = chunks * MCV_CHUNK_BYTES(bits);
     Block block = {.groups = levels ? LEVELS / a->group : 1, .scale = (const float *)x};
     block.sums = x + blocks * (size_t)rows * sizeof *block.scale;
     const char *q = block.sums + sums_of(a) * (size_t)rows * SUM;

@@ -10,24 +10,6 @@ static size_t groups_of(const mcv_gemm_int4_args *a) {
     return (a->k + a->group - 1) / a->group;
 }
 
-MCV_INLINE mcv_floats load_halves(const uint16_t *p) {
-    float16x8_t low = vreinterpretq_f16_u16(vld1q_u16(p)), high = vreinterpretq_f16_u16(vld1q_u16(p + 8));
-    return (mcv_floats){vcvt_f32_f16(vget_low_f16(low)), vcvt_high_f32_f16(low), vcvt_f32_f16(vget_low_f16(high)),
-                        vcvt_high_f32_f16(high)};
-}
-
-/* The zeros of a group's outputs. */
-typedef struct Zeros {
-    int32x4_t of[REGISTERS];
-} Zeros;
-
-MCV_INLINE Zeros load_zeros(const uint8_t *zero) {
-    uint8x16_t bytes = zero ? vld1q_u8(zero) : vdupq_n_u8(8);
-    uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_high_u8(bytes);
-    return (Zeros){{vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(low))), vreinterpretq_s32_u32(vmovl_high_u16(low)),
-                    vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(high))), vreinterpretq_s32_u32(vmovl_high_u16(high))}};
-}
-
 /* `rows` rows from m on with the panel of output n. */
 MCV_INLINE void multiply(const mcv_gemm_int4_args *a, size_t m, size_t n, const int rows) {
     size_t groups = groups_of(a), first = n / MCV_LANES * groups;
@@ -45,7 +27,7 @@ MCV_INLINE void multiply(const mcv_gemm_int4_args *a, size_t m, size_t n, const 
             add_products(&sums, &weights, x, rows);
         }
         mcv_floats w_scale = load_halves(a->w_scale + (first + g) * MCV_LANES);
-        Zeros zeros = load_zeros(a->w_zero ? a->w_zero + (first + g) * MCV_LANES : NULL);
+        Outputs zeros = a->w_zero ? widen(a->w_zero + (first + g) * MCV_LANES) : all_outputs(8);
         MCV_UNROLLED for (int r = 0; r < rows; r++) {
             size_t at = (m + (size_t)r) * groups + g;
             int32x4_t sum = vdupq_n_s32(a->sum[at]);

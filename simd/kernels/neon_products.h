@@ -71,7 +71,7 @@ MCV_INLINE int32x4_t add_step(int32x4_t sum, int8x16_t first, int8x16_t second, 
     return vdotq_lane_s32(vdotq_lane_s32(sum, first, q, 0), second, q, 1);
 }
 #else
-/* Sums of two products fit in 16 bits: bytes are in [-127, 127]. */
+/* Sums of two products fit in 16 bits: q is in [-127, 127]. */
 MCV_INLINE int32x4_t add_quadruple(int32x4_t sum, int8x16_t w, int8x16_t q) {
     int16x8_t low = vmull_s8(vget_low_s8(w), vget_low_s8(q)), high = vmull_high_s8(w, q);
     return vpadalq_s16(sum, vpaddq_s16(low, high));
@@ -111,6 +111,34 @@ MCV_INLINE Weights load_nibbles(const uint8_t *w) {
         weights.second[v] = vreinterpretq_s8_u8(vshrq_n_u8(both, 4));
     }
     return weights;
+}
+
+MCV_INLINE mcv_floats load_halves(const uint16_t *p) {
+    float16x8_t low = vreinterpretq_f16_u16(vld1q_u16(p)), high = vreinterpretq_f16_u16(vld1q_u16(p + 8));
+    return (mcv_floats){vcvt_f32_f16(vget_low_f16(low)), vcvt_high_f32_f16(low), vcvt_f32_f16(vget_low_f16(high)),
+                        vcvt_high_f32_f16(high)};
+}
+
+/* An integer for each output of a panel. */
+typedef struct Outputs {
+    int32x4_t of[REGISTERS];
+} Outputs;
+
+MCV_INLINE Outputs all_outputs(int32_t x) {
+    return (Outputs){{vdupq_n_s32(x), vdupq_n_s32(x), vdupq_n_s32(x), vdupq_n_s32(x)}};
+}
+MCV_INLINE Outputs widen_halves(int16x8_t low, int16x8_t high) {
+    return (Outputs){
+        {vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low), vmovl_s16(vget_low_s16(high)), vmovl_high_s16(high)}};
+}
+MCV_INLINE Outputs widen(const uint8_t *p) {
+    uint8x16_t bytes = vld1q_u8(p);
+    return widen_halves(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(bytes))),
+                        vreinterpretq_s16_u16(vmovl_high_u8(bytes)));
+}
+MCV_INLINE Outputs widen_signed(const int8_t *p) {
+    int8x16_t bytes = vld1q_s8(p);
+    return widen_halves(vmovl_s8(vget_low_s8(bytes)), vmovl_high_s8(bytes));
 }
 
 /* The eight k of each row of a tile; rows are ldq apart. */

@@ -1,0 +1,2 @@
+#define GEMM_BLOCKS mcv_gemm_blocks_dotprod
+#include "simd/kernels/gemm_blocks_neon.h"
