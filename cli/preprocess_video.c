@@ -16,6 +16,7 @@
 enum { CARD_MAX_SLICE_NUMS = 1 };
 
 typedef struct video_job {
+    const char *path;
     MiniCPMVImageProcessor processor;
     mcv_kernels kernels;
     PillowPasses passes; /* by the kernels: those of plain C take longer */
@@ -108,7 +109,9 @@ static mcv_status process_frames(video_job *job, int first, int count, mcv_image
     mcv_frame_group group = {count, job->clip.sampling.temporal_ids + first};
     mcv_status status = MiniCPMVImageProcessor_preprocess(&job->processor, &arena, frames, count, job->max_slice_nums,
                                                           &(mcv_temporal_ids){1, &group}, &features);
-    if (status == MCV_OK)
+    if (status != MCV_OK)
+        mcv_fail_context(status, "%s", job->path);
+    else
         status = write_slices(job, &features, &arena);
     mcv_arena_free(&arena);
     return status;
@@ -199,12 +202,13 @@ static mcv_status run_job(const mcv_arguments *arguments, video_job *job) {
     MCV_TRY(refuse_others(arguments));
     MCV_TRY(mcv_video_options_read(arguments, &options));
     MCV_TRY(load_processor(arguments, job));
-    MCV_TRY(mcv_clip_open(mcv_option_value(arguments, "video"), &options, &job->clip));
+    job->path = mcv_option_value(arguments, "video");
+    MCV_TRY(mcv_clip_open(job->path, &options, &job->clip));
     if (output || sheet)
         MCV_TRY(process_all(job, output, sheet));
     const char *remark = mcv_video_get_info(job->clip.video)->remark;
     if (remark)
-        mcv_log_remark("%s: %s", mcv_option_value(arguments, "video"), remark);
+        mcv_log_remark("%s: %s", job->path, remark);
     return arguments->json || (!output && !sheet) ? print_json(&job->clip) : MCV_OK;
 }
 

@@ -225,6 +225,22 @@ Test(video_libav, variable_rate_takes_the_presentation_times) {
     }
 }
 
+/* AVI has no times for H.264 but those of decoding, and pictures left out. */
+Test(video_libav, a_gap_in_avi) {
+    need_ffmpeg();
+    cr_assert(make("gap.avi", "size=96x64:rate=25:duration=1",
+                   "-vf \"setpts='if(lt(N,15),N,N+100)/25/TB'\" -vsync passthrough -c:v libx264 -bf 2"));
+    expect_ffmpegs_pictures("gap.avi");
+    mcv_video *video = open_video("gap.avi");
+    const mcv_video_info *info = mcv_video_get_info(video);
+    cr_assert_eq(info->frame_count, 25);
+    cr_expect(info->variable_rate);
+    cr_expect_float_eq(info->times[1], 0.04, 1e-9);
+    cr_expect_float_eq(info->times[24], 4.96, 1e-9);
+    cr_expect_float_eq(25 / info->fps, 5, 1e-9);
+    mcv_video_close(video);
+}
+
 Test(video_libav, an_edit_list_cuts_pictures_off) {
     need_ffmpeg();
     cr_assert(make("a.mp4", "size=96x64:rate=30:duration=2", "-c:v libx264 -g 40 -bf 3"));

@@ -35,6 +35,8 @@ static mcv_status add_packet(const AVPacket *packet, const AVStream *stream, int
     if (is_newest)
         index->last_duration = packet->duration;
     MCV_TRY(MCV_GROW(&index->pts, &index->capacity, index->count + 1));
+    MCV_TRY(MCV_GROW(&index->steps, &index->step_capacity, index->count + 1));
+    index->steps[index->count] = packet->dts;
     index->pts[index->count++] = packet->pts;
     return MCV_OK;
 }
@@ -50,6 +52,20 @@ static bool sort_pts(mcv_libav_index *index) {
         qsort(index->pts, index->count, sizeof *index->pts, compare_pts);
     for (size_t i = 1; i < index->count; i++)
         if (index->pts[i] == index->pts[i - 1])
+            return false;
+    return true;
+}
+
+static void forget_steps(mcv_libav_index *index) {
+    free(index->steps);
+    index->steps = NULL;
+}
+
+/* Whether no packet has a time of showing, and all have times of decoding that ascend. */
+static bool steps_are_known(const mcv_libav_index *index) {
+    for (size_t i = 0; i < index->count; i++)
+        if (index->pts[i] != AV_NOPTS_VALUE || index->steps[i] == AV_NOPTS_VALUE ||
+            (i > 0 && index->steps[i] <= index->steps[i - 1]))
             return false;
     return true;
 }
@@ -72,6 +88,8 @@ mcv_status mcv_libav_index_read(AVFormatContext *format, const AVStream *stream,
         av_packet_unref(packet);
         MCV_TRY(status);
     }
+    if (!index->by_number || !steps_are_known(index))
+        forget_steps(index);
     if (index->by_number || !sort_pts(index))
         number_pictures(index);
     return MCV_OK;
@@ -79,6 +97,7 @@ mcv_status mcv_libav_index_read(AVFormatContext *format, const AVStream *stream,
 
 void mcv_libav_index_free(mcv_libav_index *index) {
     free(index->pts);
+    free(index->steps);
     free(index->keys);
     *index = (mcv_libav_index){0};
 }

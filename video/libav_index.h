@@ -15,10 +15,13 @@ typedef struct mcv_libav_key {
 
 /* Where the packets' times cannot tell the pictures apart (none are given, two are alike, or they jump back),
  * `by_number` is set: pictures are known by their number in the order in which they come out of the decoder, the first
- * 0, and decoding begins at the start alone. */
+ * 0, and decoding begins at the start alone. Where packets have times of decoding in place of those of showing (H.264
+ * in AVI), as many pictures are shown at the same steps, and `steps` has them. */
 typedef struct mcv_libav_index {
     int64_t *pts; /* [count]: of the pictures that are shown, ascending, in the stream's time base; or their numbers */
     size_t count, capacity;
+    int64_t *steps; /* [count]: ascending, in the time base; NULL: not known, or not by number */
+    size_t step_capacity;
     mcv_libav_key *keys; /* [num_keys]: ascending in all members */
     size_t num_keys, key_capacity;
     int64_t last_duration; /* of the last picture, in the time base; 0: not given */

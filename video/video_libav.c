@@ -299,9 +299,10 @@ static mcv_status expect_libav(mcv_video *video, const int64_t *indices, size_t 
 static mcv_status set_times(mcv_video *video, const libav_reader *reader) {
     static const double UNKNOWN_FPS = 25; /* what libavformat takes where a format has neither times nor a rate */
     const mcv_libav_index *index = &reader->index;
+    const int64_t *times = index->steps ? index->steps : index->pts;
     AVRational rate = stream_of(reader)->avg_frame_rate;
     double unit = av_q2d(stream_of(reader)->time_base), fps = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
-    if (index->by_number) {
+    if (index->by_number && !index->steps) {
         unit = 1 / (fps > 0 ? fps : UNKNOWN_FPS);
         video->last_duration = unit;
     } else {
@@ -312,7 +313,7 @@ static mcv_status set_times(mcv_video *video, const libav_reader *reader) {
     video->info.frame_count = (int64_t)index->count;
     MCV_TRY(MCV_NEW(&video->times, index->count));
     for (size_t i = 0; i < index->count; i++)
-        video->times[i] = ((double)index->pts[i] - (double)index->pts[0]) * unit;
+        video->times[i] = ((double)times[i] - (double)times[0]) * unit;
     return MCV_OK;
 }
 
