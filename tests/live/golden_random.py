@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Random golden cases: conversations, images and settings that nobody thought of, dumped from PyTorch with an exact run
-beside it, and verified. usage: golden_random.py [PROGRAM] [--cases N] [--seed N]; HF_CODE names the model's Python files.
+beside it, and verified. usage: golden_random.py [PROGRAM] [--cases N] [--seed N] [--videos SHARE]; HF_CODE names the model's Python files.
 """
 
 import argparse
@@ -59,8 +59,8 @@ def random_messages(rng: random.Random, folder: pathlib.Path, name: str, with_im
     return messages
 
 
-def random_video(rng: random.Random, folder: pathlib.Path, name: str) -> tuple[list[dict], list[list[int]]]:
-    """A conversation of packed frames; those of a group have one size."""
+def random_clip(rng: random.Random, folder: pathlib.Path, name: str) -> tuple[list[dict], list[list[int]]]:
+    """Packed frames and their ids; those of a group have one size."""
     groups, parts, tick = [], [], rng.randrange(2000)
     for g in range(rng.randint(1, 3)):
         size = (rng.randint(20, 200), rng.randint(20, 200))
@@ -70,16 +70,35 @@ def random_video(rng: random.Random, folder: pathlib.Path, name: str) -> tuple[l
             tick += rng.randint(1, 30)
             group.append(tick)
         groups.append(group)
-    parts.append({"type": "text", "text": random_text(rng)})
-    return [{"role": "user", "content": parts}], groups
+    return parts, groups
 
 
-def random_case(rng: random.Random, folder: pathlib.Path, model: pathlib.Path) -> dict:
+def random_videos(rng: random.Random, folder: pathlib.Path, name: str) -> tuple[list[dict], list[list[int]]]:
+    """A conversation with videos, and images between them, in any of its turns."""
+    messages, groups, turns = [], [], rng.choice([1, 1, 2, 3])
+    for turn in range(turns):
+        parts = []
+        for i in range(rng.choice([0, 1, 2, 3]) if turn else rng.choice([1, 1, 2, 3])):
+            if rng.random() < 0.3:
+                parts.append({"type": "text", "text": random_text(rng)})
+            if turn + i == 0 or rng.random() < 0.6:
+                shown, ids = random_clip(rng, folder, f"{name}-{turn}-{i}")
+            else:
+                shown, ids = [{"type": "image", "path": random_image(rng, folder, f"{name}-{turn}-{i}")}], [[-1]]
+            parts += shown
+            groups += ids
+        parts.append({"type": "text", "text": random_text(rng)})
+        messages.append({"role": "user", "content": parts})
+        if turn + 1 < turns:
+            messages.append({"role": "assistant", "content": random_text(rng)})
+    return messages, groups
+
+
+def random_case(rng: random.Random, folder: pathlib.Path, model: pathlib.Path, videos: float) -> dict:
     case: dict = {"model": str(model), "exact": True}
-    if rng.random() < 0.35:
-        conversations = [random_video(rng, folder, "v")]
-        case["temporal_ids"] = [conversations[0][1]]
-        case["conversations"] = [conversations[0][0]]
+    if rng.random() < videos:
+        conversation, groups = random_videos(rng, folder, "v")
+        case["temporal_ids"], case["conversations"] = [groups], [conversation]
     else:
         batch = rng.choice([1, 1, 2, 3])
         case["conversations"] = [random_messages(rng, folder, f"c{i}", rng.random() < 0.8) for i in range(batch)]
@@ -105,10 +124,12 @@ def random_case(rng: random.Random, folder: pathlib.Path, model: pathlib.Path) -
     return case
 
 
-def check(program: str, hf_code: str, rng: random.Random, model: pathlib.Path) -> tuple[bool, str]:
+def check(
+    program: str, hf_code: str, rng: random.Random, model: pathlib.Path, videos: float
+) -> tuple[bool, str]:
     with tempfile.TemporaryDirectory() as work:
         folder = pathlib.Path(work)
-        case = random_case(rng, folder, model)
+        case = random_case(rng, folder, model, videos)
         (folder / "case.json").write_text(json.dumps(case, ensure_ascii=False))
         dump = [sys.executable, str(ROOT / "golden/dump.py"), "--hf-code", hf_code, "--case", work]
         made = subprocess.run(dump, capture_output=True, text=True, check=False)
@@ -126,6 +147,7 @@ def main() -> int:
     parser.add_argument("program", nargs="?", default=os.environ.get("PROGRAM", "build/minicpmv"))
     parser.add_argument("--cases", type=int, default=24)
     parser.add_argument("--seed", type=int, default=45)
+    parser.add_argument("--videos", type=float, default=0.35, help="the share of cases with videos")
     arguments = parser.parse_args()
     hf_code = os.environ.get("HF_CODE")
     models = sorted(path.parent for path in (ROOT / "golden/models").glob("*/config.json"))
@@ -137,7 +159,7 @@ def main() -> int:
         if not hf_code:
             print(f"ok {i + 1} - {name} # SKIP HF_CODE is not given")
             continue
-        good, words = check(arguments.program, hf_code, random.Random(seed), model)
+        good, words = check(arguments.program, hf_code, random.Random(seed), model, arguments.videos)
         failed += not good
         print(f"{'ok' if good else 'not ok'} {i + 1} - {name}\n# {words}", flush=True)
     return failed > 0

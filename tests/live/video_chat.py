@@ -6,6 +6,7 @@ HF_CODE: a folder with the model's Python files and the model card, README.md.
 
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -105,6 +106,36 @@ def check_mixture(tap, card, original, clip, other):
               ours(MODELS["base-f32"], shown + ours_more, ["What is this?", "Why?"]), [first, second])
 
 
+def check_sessions(tap, card, original, clips):
+    """Sessions with videos and images in any of their turns: the card's prompt from the first video on."""
+    rng = random.Random(45)
+    files = [f"golden/images/{name}.png" for name in ("large", "scene", "frame06")]
+    for number in range(6):
+        options = (rng.choice([1, 3, 5]), 180, rng.choice([3, 6]), rng.choice([0, 0, 2, 3, 5, 6]))
+        questions, messages, groups, found_video, expected = [], [], [], False, []
+        for turn in range(3):
+            shown = []
+            for _ in range(rng.choice([0, 1, 2])):
+                if rng.random() < 0.6:
+                    clip = rng.choice(clips)
+                    frames, ids = clip.frames(card, options)
+                    questions.append(f"/video {clip.folder}")
+                    found_video = True
+                else:
+                    file = rng.choice(files)
+                    frames, ids = [Image.open(file).convert("RGB")], [[-1]]
+                    questions.append(f"/image {file}")
+                shown += frames
+                groups += ids
+            questions.append(f"What is {turn}?")
+            messages.append({"role": "user", "content": [*shown, questions[-1]]})
+            prompt = {"use_image_id": False, "max_slice_nums": 1} if found_video else {}
+            expected.append(original.answer(messages, groups if found_video else None, **prompt))
+            messages.append({"role": "assistant", "content": [expected[-1]]})
+        found = ours(MODELS["base-f32"], ["--frame-rate", str(clips[0].rate), *command_line(*options)], questions)
+        check(tap, f"session {number}: {[len(group) for group in groups]} frames", found, expected)
+
+
 def check_long(tap, card, original, folder):
     """180 groups of 3 frames."""
     rng = np.random.default_rng(45)
@@ -127,6 +158,7 @@ def main():
         other = Clip(Path(folder) / "b", 5, pictures[7:2:-1])
         check_sampling(tap, card, originals, clip)
         check_mixture(tap, card, originals["base-f32"], clip, other)
+        check_sessions(tap, card, originals["base-f32"], [clip, other])
         check_long(tap, card, originals["base-f32"], Path(folder) / "c")
     tap.end()
 
