@@ -4,7 +4,7 @@
 # usage: HF_CODE=DIR tests/run_live.sh [--build-status N]
 #
 # HF_CODE is a folder with the model's Python files (modeling_minicpmv.py and its neighbours); tests that need it skip
-# where it is not given. PYTHON names an interpreter that has the packages; without it .venv is made.
+# where it is not given. LLAMA_CPP and LLAMA_CPP_LIB are the source folder and the libraries of a llama.cpp. PYTHON names an interpreter that has the packages; without it .venv is made.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,5 +17,5 @@ if [ -z "${PYTHON:-}" ]; then
     PYTHON=.venv/bin/python
 fi
 export PYTHON
-export HF_CODE=${HF_CODE:-} HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1
+export LLAMA_CPP=${LLAMA_CPP:-} LLAMA_CPP_LIB=${LLAMA_CPP_LIB:-} HF_CODE=${HF_CODE:-} HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1
 exec tests/run_tests.sh "$@" tests/live/*.py
