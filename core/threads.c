@@ -12,7 +12,7 @@ typedef struct worker {
 
 /* How often a thread looks for work, or for the end of it, before it sleeps: some ten microseconds, less than waking up
  * takes. Products of a single token follow each other that closely. */
-enum { LOOKS = 4000 };
+enum { LOOKS = 4000, PIECES = 8 /* a thread */ };
 
 struct mcv_pool {
     int threads, looks;
@@ -23,11 +23,27 @@ struct mcv_pool {
     atomic_int running;              /* workers that have not finished this generation */
     bool stopping;
     size_t count;
+    size_t piece;       /* indices that a thread takes at a time; 0: each has a share of its own */
+    atomic_size_t next; /* the first index that nobody has taken */
     mcv_range_fn fn;
     void *context;
 };
 
+static void run_pieces(mcv_pool *pool, int index) {
+    for (;;) {
+        size_t begin = atomic_fetch_add(&pool->next, pool->piece);
+        if (begin >= pool->count)
+            return;
+        size_t end = pool->count - begin < pool->piece ? pool->count : begin + pool->piece;
+        pool->fn(pool->context, begin, end, index);
+    }
+}
+
 static void run_share(mcv_pool *pool, int index) {
+    if (pool->piece) {
+        run_pieces(pool, index);
+        return;
+    }
     size_t threads = (size_t)pool->threads, i = (size_t)index;
     size_t share = pool->count / threads, rest = pool->count % threads;
     size_t begin = i * share + (i < rest ? i : rest), end = begin + share + (i < rest);
@@ -118,7 +134,7 @@ int mcv_pool_threads(const mcv_pool *pool) {
     return pool ? pool->threads : 1;
 }
 
-void mcv_parallel_for(mcv_pool *pool, size_t count, mcv_range_fn fn, void *context) {
+static void run(mcv_pool *pool, size_t count, size_t piece, mcv_range_fn fn, void *context) {
     if (!pool || pool->threads == 1 || count < 2) {
         if (count)
             fn(context, 0, count, 0);
@@ -126,6 +142,8 @@ void mcv_parallel_for(mcv_pool *pool, size_t count, mcv_range_fn fn, void *conte
     }
     pthread_mutex_lock(&pool->lock);
     pool->count = count;
+    pool->piece = piece;
+    atomic_store(&pool->next, 0);
     pool->fn = fn;
     pool->context = context;
     atomic_store(&pool->running, pool->threads - 1);
@@ -141,4 +159,13 @@ void mcv_parallel_for(mcv_pool *pool, size_t count, mcv_range_fn fn, void *conte
     while (atomic_load(&pool->running) > 0)
         pthread_cond_wait(&pool->work_done, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
+}
+
+void mcv_parallel_for(mcv_pool *pool, size_t count, mcv_range_fn fn, void *context) {
+    run(pool, count, 0, fn, context);
+}
+
+void mcv_parallel_pieces(mcv_pool *pool, size_t count, mcv_range_fn fn, void *context) {
+    size_t pieces = (size_t)mcv_pool_threads(pool) * PIECES;
+    run(pool, count, (count + pieces - 1) / pieces, fn, context);
 }

@@ -1,5 +1,5 @@
-/* A pool of threads with a static partition: the same index always falls to the same share, and no sum is ever split,
- * so results do not depend on the number of threads. */
+/* A pool of threads. Indices are shared out, a sum is never split, so results do not depend on the number of threads.
+ */
 #ifndef MCV_CORE_THREADS_H
 #define MCV_CORE_THREADS_H
 
@@ -18,5 +18,9 @@ int mcv_pool_threads(const mcv_pool *pool);
 /* Splits [0, count) into one contiguous range a thread and waits until all are done. The calling thread takes part.
  * A NULL pool runs everything in the calling thread. Not to be called from within `fn`. */
 void mcv_parallel_for(mcv_pool *pool, size_t count, mcv_range_fn fn, void *context);
+
+/* The same for work that takes as long as memory, or another program on a processor, lets it: each thread takes a piece
+ * of [0, count) whenever it has done one, some eight a thread in all, and calls `fn` for each. */
+void mcv_parallel_pieces(mcv_pool *pool, size_t count, mcv_range_fn fn, void *context);
 
 #endif

@@ -25,14 +25,16 @@ static void visit(void *context, size_t begin, size_t end, int worker) {
     all->work[worker] += end - begin;
 }
 
+typedef void (*parallel_fn)(mcv_pool *pool, size_t count, mcv_range_fn fn, void *context);
+
 /* Runs ROUNDS loops over `count` indices; true where each index was visited once a round. */
-static bool visits_each_once(int threads, size_t count) {
+static bool visits_each_once(parallel_fn parallel, int threads, size_t count) {
     shared all = {0};
     mcv_pool *pool;
     if (mcv_pool_create(&pool, threads) != MCV_OK)
         return false;
     for (int round = 0; round < ROUNDS; round++)
-        mcv_parallel_for(pool, count, visit, &all);
+        parallel(pool, count, visit, &all);
     mcv_pool_free(pool);
     size_t total = 0;
     for (int worker = 0; worker < MAX_THREADS; worker++)
@@ -68,11 +70,14 @@ static bool hands_over_between_loops(void) {
 }
 
 int main(void) {
-    printf("1..5\n");
-    check(1, "one thread visits each index once", visits_each_once(1, COUNT));
-    check(2, "five threads visit each index once", visits_each_once(MAX_THREADS, COUNT));
-    check(3, "fewer indices than threads", visits_each_once(MAX_THREADS, 3));
-    check(4, "no index", visits_each_once(MAX_THREADS, 0));
+    printf("1..8\n");
+    check(1, "one thread visits each index once", visits_each_once(mcv_parallel_for, 1, COUNT));
+    check(2, "five threads visit each index once", visits_each_once(mcv_parallel_for, MAX_THREADS, COUNT));
+    check(3, "fewer indices than threads", visits_each_once(mcv_parallel_for, MAX_THREADS, 3));
+    check(4, "no index", visits_each_once(mcv_parallel_for, MAX_THREADS, 0));
     check(5, "a loop sees the results of the one before", hands_over_between_loops());
+    check(6, "pieces of all indices", visits_each_once(mcv_parallel_pieces, MAX_THREADS, COUNT));
+    check(7, "fewer pieces than threads", visits_each_once(mcv_parallel_pieces, MAX_THREADS, 3));
+    check(8, "pieces for one thread", visits_each_once(mcv_parallel_pieces, 1, COUNT));
     return failures != 0;
 }

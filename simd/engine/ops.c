@@ -178,11 +178,21 @@ static void linear_blocks(void *context, size_t begin, size_t end, int worker) {
 
 static const mcv_range_fn LINEAR[MCV_LAYOUTS] = {linear_floats, linear_floats, linear_int8, linear_int4, linear_blocks};
 
+/* Products of a few rows wait for memory, which gives threads their weights at times of its own; of many rows, each
+ * call prepares all of them, and threads make one. */
+static void run_panels(const mcv_ops *ops, const mcv_rows *x, size_t panels, mcv_range_fn fn, void *work) {
+    enum { FEW = 8 };
+    if (x->rows <= FEW)
+        mcv_parallel_pieces(ops->pool, panels, fn, work);
+    else
+        mcv_parallel_for(ops->pool, panels, fn, work);
+}
+
 mcv_status mcv_linear(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const mcv_packed *w, float *y,
                       bool accumulate) {
     MCV_TRY(quantize(ops, arena, x, w));
     LinearWork work = {ops, x, w, y, accumulate};
-    mcv_parallel_for(ops->pool, mcv_panels(w->n), LINEAR[w->layout], &work);
+    run_panels(ops, x, mcv_panels(w->n), LINEAR[w->layout], &work);
     return MCV_OK;
 }
 
@@ -214,7 +224,7 @@ mcv_status mcv_linears(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, const 
         work.layers[i] = (LinearWork){ops, x, w[i], y[i], false};
         panels += mcv_panels(w[i]->n);
     }
-    mcv_parallel_for(ops->pool, panels, linears_range, &work);
+    run_panels(ops, x, panels, linears_range, &work);
     return MCV_OK;
 }
 
