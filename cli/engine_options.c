@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const ONLY_FAST[] = {"llm-dtype", "vision-dtype", "resampler-dtype", "kv-dtype",
-                                        "group",     "blas",         "chunk",           "cache"};
+static const char *const ONLY_FAST[] = {"llm-dtype", "vision-dtype", "resampler-dtype", "kv-dtype", "group",
+                                        "blas",      "chunk",        "cache",           "numerics"};
 
 static mcv_status read_precision(const mcv_arguments *arguments, const char *name, mcv_precision *precision) {
     static const char *const NAMES[] = {"f32", "bf16", "int8", "int4", "stored"};
@@ -53,6 +53,25 @@ static mcv_status read_group(const mcv_arguments *arguments, mcv_model_options *
     return MCV_FAIL(MCV_USAGE, "--group %s: expected 32, 64 or 128", text);
 }
 
+static mcv_status read_numerics(const mcv_arguments *arguments, mcv_numerics *numerics) {
+    const char *text = mcv_option_value(arguments, "numerics");
+    if (!text || strcmp(text, "exact") == 0)
+        return MCV_OK;
+    *numerics = MCV_NUMERICS_FAST;
+    return strcmp(text, "fast") == 0 ? MCV_OK : MCV_FAIL(MCV_USAGE, "--numerics %s: expected exact or fast", text);
+}
+
+const char *mcv_dtype_and_numerics(const mcv_arguments *arguments) {
+    static const char *const FAST[] = {"f32-fast", "bf16-fast", "int8-fast", "int4-fast", "stored-fast"};
+    const char *dtype = mcv_option_value(arguments, "dtype"), *numerics = mcv_option_value(arguments, "numerics");
+    dtype = dtype ? dtype : "f32";
+    if (numerics && strcmp(numerics, "fast") == 0)
+        for (size_t i = 0; i < sizeof FAST / sizeof *FAST; i++)
+            if (strncmp(FAST[i], dtype, strlen(dtype)) == 0)
+                return FAST[i];
+    return dtype;
+}
+
 mcv_status mcv_engine_options_read(const mcv_arguments *arguments, mcv_engine_kind engine, mcv_model_options *options) {
     const char *name = mcv_option_value(arguments, "engine");
     /* Commands that compare want the reference's weights, those that answer want them as they are. */
@@ -73,5 +92,6 @@ mcv_status mcv_engine_options_read(const mcv_arguments *arguments, mcv_engine_ki
     MCV_TRY(read_precision(arguments, "resampler-dtype", &options->resampler));
     MCV_TRY(read_precision(arguments, "kv-dtype", &options->kv));
     MCV_TRY(read_group(arguments, options));
+    MCV_TRY(read_numerics(arguments, &options->numerics));
     return mcv_option_int(arguments, "chunk", 1, INT_MAX, &options->chunk);
 }

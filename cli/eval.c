@@ -178,6 +178,7 @@ static json_t *describe_engine(const mcv_model_options *options) {
     mcv_json_set(&engine, "resampler", json_string(PRECISIONS[options->resampler]));
     mcv_json_set(&engine, "kv", json_string(PRECISIONS[options->kv]));
     mcv_json_set(&engine, "group", int4 ? json_integer(options->group) : json_null());
+    mcv_json_set(&engine, "numerics", json_string(options->numerics == MCV_NUMERICS_FAST ? "fast" : "exact"));
     mcv_json_set(&engine, "blas", options->blas ? json_string(options->blas) : json_null());
     return engine;
 }
@@ -228,7 +229,7 @@ static mcv_status open_logits(evaluation *self) {
     const mcv_arguments *arguments = self->arguments;
     const char *save = mcv_option_value(arguments, "save"), *check = mcv_option_value(arguments, "check");
     const mcv_tolerance *limits;
-    mcv_logits_origin origin = {value_or(arguments, "engine", "fast"), value_or(arguments, "dtype", "f32"),
+    mcv_logits_origin origin = {value_or(arguments, "engine", "fast"), mcv_dtype_and_numerics(arguments),
                                 mcv_option_value(arguments, "target")};
     if (check) {
         MCV_TRY(mcv_tolerances_open(arguments, "fast", &self->tolerances));

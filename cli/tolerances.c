@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "cli/engine_options.h"
 #include "core/file.h"
 #include "formats/word_lines.h"
 
@@ -91,7 +92,7 @@ static mcv_status read_demands(char *const *words, int count, mcv_tolerance *dem
 }
 
 static bool is_for(const char *word, const char *value) {
-    return strcmp(word, "*") == 0 || strcmp(word, value) == 0;
+    return fnmatch(word, value, 0) == 0;
 }
 
 static mcv_status take_words(void *context, char *const *words, int count) {
@@ -143,9 +144,8 @@ static bool is_for_all_names(const mcv_tolerances *tolerances) {
 
 mcv_status mcv_tolerances_open(const mcv_arguments *arguments, const char *engine, mcv_tolerances **tolerances) {
     const char *path = mcv_option_value(arguments, "tol");
-    const char *given = mcv_option_value(arguments, "engine"), *dtype = mcv_option_value(arguments, "dtype");
+    const char *given = mcv_option_value(arguments, "engine"), *dtype = mcv_dtype_and_numerics(arguments);
     engine = given ? given : engine;
-    dtype = dtype ? dtype : "f32";
     if (strcmp(engine, "ref") == 0 && strcmp(dtype, "stored") == 0)
         dtype = "f32"; /* which is what the reference makes of whatever is stored */
     *tolerances = NULL;

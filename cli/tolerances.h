@@ -5,9 +5,10 @@
  *     *        bf16  generated_ids.*      shown
  *     fast     bf16  llm.model.layers.*   rel_l2=2e-2 cosine=0.999
  *
- * ENGINE and DTYPE are words or '*'; NAME is a pattern as in a shell ('*', '?', '[a-z]'). The first line that matches
- * counts; a name that no line matches is an error, and so is a line that spells a name out which no tensor has.
- * Demands: "equal" (every element), "shown" (nothing is demanded), and limits that all must hold. */
+ * All three are patterns as in a shell ('*', '?', '[a-z]'); DTYPE is --dtype, with "-fast" behind for --numerics fast.
+ * The first line that matches counts; a name that no line matches is an error, and so is a line that spells a name out
+ * which no tensor has. Demands: "equal" (every element), "shown" (nothing is demanded), and limits that all must hold.
+ */
 #ifndef MCV_CLI_TOLERANCES_H
 #define MCV_CLI_TOLERANCES_H
 

@@ -207,6 +207,13 @@ typedef enum mcv_precision {
                              is no kernel (mcv_model_remark), as F32 */
 } mcv_precision;
 
+/* How exact the fast engine's products are. */
+typedef enum mcv_numerics {
+    MCV_NUMERICS_EXACT, /* the same bits on every CPU */
+    MCV_NUMERICS_FAST,  /* layers with BF16 weights get their inputs rounded to BF16, too, where the instruction set has
+                           products of such pairs: about twice as fast; bits depend on the CPU */
+} mcv_numerics;
+
 typedef struct mcv_model_options {
     int threads;        /* 0: one per processor */
     int fix_token_zero; /* 1: token id 0 ("!") is text like any other. HF masks it in prompts and drops it from answers
@@ -222,11 +229,12 @@ typedef struct mcv_model_options {
     int chunk;          /* tokens of a prompt that are run at a time; 0: 512. Results do not depend on it */
     const char *target; /* the instruction set, as `minicpmv kernels` lists them; NULL: the best of this CPU. Results do
                            not depend on it */
-    const char *blas;   /* "openblas": products by OpenBLAS, where the build has it, whose results do depend on the CPU
-                           and on how many tokens are run at a time; NULL: the target's own */
-    const char *cache;  /* a file that packed weights are kept in: made, or made anew, where it is not of this model and
-                           these options (as far as some bytes of each matrix tell), and used in their place otherwise;
-                           what is no such file is MCV_BAD_INPUT; NULL: none */
+    mcv_numerics numerics; /* MCV_NUMERICS_FAST where the instruction set has no such products: MCV_UNSUPPORTED */
+    const char *blas;  /* "openblas": products by OpenBLAS, where the build has it, whose results do depend on the CPU
+                          and on how many tokens are run at a time; NULL: the target's own */
+    const char *cache; /* a file that packed weights are kept in: made, or made anew, where it is not of this model and
+                          these options (as far as some bytes of each matrix tell), and used in their place otherwise;
+                          what is no such file is MCV_BAD_INPUT; NULL: none */
 } mcv_model_options;
 
 /* The fast engine with weights as they are stored, the KV cache in F32, all processors. */

@@ -2,7 +2,7 @@
 # --engine fast: golden cases, the same bits whatever the threads, targets and chunks, and what it refuses.
 . tests/command_line.sh
 
-plan 21
+plan 27
 verify=("$PROGRAM" verify)
 single=golden/cases/single
 
@@ -25,6 +25,19 @@ if "$PROGRAM" bench kernels --filter quantize --threads 1 | grep -q '^BLAS  *non
 else
     expect "every golden case with OpenBLAS" 0 '^all equal' "${verify[@]}" golden/cases/* --engine fast --blas openblas
 fi
+expect_error "the reference has no numerics" 4 '--numerics: the reference has no such choice' "${verify[@]}" $single --numerics fast
+expect_error "unknown numerics" 2 '--numerics quick: expected exact or fast' "${verify[@]}" $single --engine fast --numerics quick
+expect_error "fast numerics where there are none" 4 'numerics fast: target avx2 has nothing faster' \
+    "${verify[@]}" $single --engine fast --target avx2 --numerics fast
+# What they come to, on any CPU: models with BF16 weights, and with FP32 ones that become BF16.
+expect "fast numerics in plain C" 0 '^all equal' "${verify[@]}" golden/cases/tied-bf16 --engine fast --numerics fast --target contract
+fast=("${verify[@]}" golden/cases/single --engine fast --dtype bf16 --numerics fast)
+if "${fast[@]}" >"$work/fast" 2>&1 || [ $? -ne 4 ]; then
+    expect "fast numerics, whatever the threads" 0 '^all equal' "${fast[@]}" --threads 1,2,3 --expect-bitwise
+else
+    skip "fast numerics, whatever the threads" "$(tail -n 1 "$work/fast")"
+fi
+expect_error "two kinds of products" 2 'numerics fast and products by openblas: one or the other' "${fast[@]}" --blas openblas
 cached=("${verify[@]}" $single --engine fast --cache "$work/packed")
 expect "packed weights are kept" 0 '^all equal' "${cached[@]}"
 cp "$work/packed" "$work/first"

@@ -417,6 +417,10 @@ static mcv_status check_options(const mcv_model_options *options) {
     if (options->kv > MCV_PRECISION_INT8)
         return MCV_FAIL(MCV_USAGE, "a KV cache in %s; expected f32, bf16 or int8",
                         options->kv == MCV_PRECISION_INT4 ? "int4" : "the type of stored weights");
+    if ((unsigned)options->numerics > MCV_NUMERICS_FAST)
+        return MCV_FAIL(MCV_USAGE, "numerics of %d", (int)options->numerics);
+    if (options->numerics == MCV_NUMERICS_FAST && options->blas)
+        return MCV_FAIL(MCV_USAGE, "numerics fast and products by %s: one or the other", options->blas);
     if (options->chunk < 0)
         return MCV_FAIL(MCV_USAGE, "chunks of %d tokens", options->chunk);
     return MCV_OK;
@@ -484,6 +488,17 @@ static mcv_status load_weights(mcv_engine *engine, MiniCPMV *model) {
     return pack_and_keep(engine, model, &packer, path);
 }
 
+/* Products of BF16 as the instruction set has them. The contract shows in plain C what they come to. */
+static mcv_status take_fast_products(mcv_kernels *kernels) {
+    if (kernels->gemm_bf16_fast == mcv_gemm_bf16_fast_contract && strcmp(kernels->target, "contract") != 0)
+        return MCV_FAIL(MCV_UNSUPPORTED,
+                        "numerics fast: target %s has nothing faster than the exact products; `minicpmv kernels` shows "
+                        "which targets have gemm_bf16_fast",
+                        kernels->target);
+    kernels->gemm_bf16 = kernels->gemm_bf16_fast;
+    return MCV_OK;
+}
+
 static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_model_options *options,
                          mcv_replace_kernels_fn replace) {
     static const mcv_kv_type KV_TYPES[] = {MCV_KV_F32, MCV_KV_BF16, MCV_KV_INT8};
@@ -493,6 +508,8 @@ static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_model_op
     if (options->chunk == 0)
         engine->options.chunk = DEFAULT_CHUNK;
     MCV_TRY(mcv_kernels_select(options->target, &engine->ops.kernels));
+    if (options->numerics == MCV_NUMERICS_FAST)
+        MCV_TRY(take_fast_products(&engine->ops.kernels));
     if (replace)
         MCV_TRY(replace(&engine->ops.kernels));
     MCV_TRY(load_weights(engine, model));

@@ -1,9 +1,9 @@
 /* The fast engine: runs the modules of a loaded model with packed weights and the kernels of this CPU.
  *
  * It takes the reference's place behind the same prompts, decoding and taps (Executor in ref/modeling_minicpmv.h). Its
- * results depend on the options' precisions alone: not on the target, the number of threads, how a prompt is cut into
- * chunks, what it is batched with (but for models without batch_3d_resampler, where HF's padding counts), or whether
- * its beginning was still in the cache. */
+ * results depend on the options' precisions alone (with exact numerics): not on the target, the number of threads, how
+ * a prompt is cut into chunks, what it is batched with (but for models without batch_3d_resampler, where HF's padding
+ * counts), or whether its beginning was still in the cache. */
 #ifndef MCV_SIMD_ENGINE_ENGINE_H
 #define MCV_SIMD_ENGINE_ENGINE_H
 
