@@ -102,21 +102,39 @@ static inline void emulated_dpbssd(int sum, int first, int second) {
                 c->i32[m][n] += a->i8[m][k] * b->i8[k / 4][4 * n + k % 4];
 }
 
+/* In one product, the sums over even and over odd places of a pair are added up by themselves. */
+static inline void emulated_dpbf16ps(int sum, int first, int second) {
+    emulated_tile *c = emulated_tile_of(sum), *a = emulated_tile_of(first), *b = emulated_tile_of(second);
+    emulated_check_shapes(c, a, b);
+    for (int m = 0; m < c->rows; m++)
+        for (int n = 0; n < c->row_bytes / 4; n++) {
+            float sums[2] = {0, 0};
+            for (int k = 0; k < a->row_bytes / 2; k++)
+                sums[k % 2] =
+                    emulated_flush(sums[k % 2] + emulated_flush(emulated_widen(a->bf16[m][k]) *
+                                                                emulated_widen(b->bf16[k / 2][2 * n + k % 2])));
+            c->f32[m][n] = emulated_flush(emulated_flush(c->f32[m][n]) + emulated_flush(sums[0] + sums[1]));
+        }
+}
+
 #undef _tile_loadconfig
 #undef _tile_release
 #undef _tile_zero
 #undef _tile_loadd
 #undef _tile_stored
 #undef _tile_dpbssd
+#undef _tile_dpbf16ps
 #define _tile_loadconfig emulated_tile_loadconfig
 #define _tile_release emulated_tile_release
 #define _tile_zero emulated_tile_zero
 #define _tile_loadd emulated_tile_loadd
 #define _tile_stored emulated_tile_stored
 #define _tile_dpbssd emulated_dpbssd
+#define _tile_dpbf16ps emulated_dpbf16ps
 
 /* What the sources ask the compiler. */
 #define __AMX_TILE__ 1
 #define __AMX_INT8__ 1
+#define __AMX_BF16__ 1
 
 #endif
