@@ -47,7 +47,7 @@ LIBRARY_FOLDERS := core formats ref video simd blas api
 LIBRARY_SOURCES := $(sort $(foreach folder,$(LIBRARY_FOLDERS),$(shell find $(folder) -name '*.c' -not -path '*/template/*' 2>/dev/null)))
 # Kernels for instruction sets of other architectures are left out.
 KERNEL_FOLDERS_x86_64 := avx2 avx512 avx512vnni avx512bf16 amx
-KERNEL_FOLDERS_aarch64 := neon dotprod i8mm
+KERNEL_FOLDERS_aarch64 := neon dotprod i8mm neonbf16
 ARCHITECTURE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 OTHER_KERNELS := $(filter-out $(KERNEL_FOLDERS_$(ARCHITECTURE)),$(KERNEL_FOLDERS_x86_64) $(KERNEL_FOLDERS_aarch64))
 LIBRARY_SOURCES := $(filter-out $(OTHER_KERNELS:%=simd/kernels/%/%),$(LIBRARY_SOURCES))
@@ -88,6 +88,7 @@ TARGET_FLAGS_avx512bf16 := $(TARGET_FLAGS_avx512vnni) -mavx512bf16
 TARGET_FLAGS_amx := $(TARGET_FLAGS_avx512bf16) -mamx-tile -mamx-int8 -mamx-bf16
 TARGET_FLAGS_dotprod := -march=armv8.2-a+dotprod
 TARGET_FLAGS_i8mm := -march=armv8.2-a+dotprod+i8mm
+TARGET_FLAGS_neonbf16 := $(TARGET_FLAGS_i8mm)+bf16
 
 $(OBJ)/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -127,9 +127,11 @@ Test(cpu_features, arm) {
     mcv_cpu plain = {"test", mcv_aarch64_features(ASIMD, 0)},
             dot = {"test", mcv_aarch64_features(ASIMD | ASIMDDP, BF16)};
     mcv_cpu matrix = {"test", mcv_aarch64_features(ASIMD | ASIMDDP, I8MM)};
+    mcv_cpu halves = {"test", mcv_aarch64_features(ASIMD | ASIMDDP, I8MM | BF16)};
     cr_expect_str_eq(best_target(&plain), "neon");
     cr_expect_str_eq(best_target(&dot), "dotprod");
     cr_expect_str_eq(best_target(&matrix), "i8mm");
+    cr_expect_str_eq(best_target(&halves), "neonbf16");
     cr_expect_str_eq(
         refusal("i8mm", &plain),
         "target i8mm: this machine (test) lacks dot products of int8 (ASIMDDP), matrix products of int8 (I8MM)");
