@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "core/file.h"
+
 static const char NOTHING_COMPARED[] = "nothing was compared";
 
 /* Keeps a sink that was made. */
@@ -25,6 +27,21 @@ static mcv_status add_main_sink(mcv_report *report, const char *format) {
     return MCV_FAIL(MCV_USAGE, "--format %s: expected text, json, jsonl or junit", format);
 }
 
+static bool is_standard_output(const char *path) {
+    return path && strcmp(path, "-") == 0;
+}
+
+/* Standard output has what --format says; two forms in one file would be none. */
+static mcv_status check_files(const char *junit, const char *html) {
+    if (is_standard_output(junit))
+        return MCV_FAIL(MCV_USAGE, "--junit -: expected a file; --format junit prints it");
+    if (is_standard_output(html))
+        return MCV_FAIL(MCV_USAGE, "--report -: expected a file");
+    if (junit && html && mcv_file_is_same(junit, html))
+        return MCV_FAIL(MCV_USAGE, "--junit and --report: expected two files, found %s twice", html);
+    return MCV_OK;
+}
+
 mcv_status mcv_report_open(mcv_report *report, const mcv_arguments *arguments) {
     const char *format = mcv_option_value(arguments, "format"), *junit = mcv_option_value(arguments, "junit");
     const char *html = mcv_option_value(arguments, "report");
@@ -34,6 +51,7 @@ mcv_status mcv_report_open(mcv_report *report, const mcv_arguments *arguments) {
         return MCV_FAIL(MCV_USAGE, "--json and --format %s exclude each other", format);
     if (!format)
         format = arguments->json ? "json" : "text";
+    MCV_TRY(check_files(junit, html));
     MCV_TRY(add_main_sink(report, format));
     report->words_only = report->words_only && !junit && !html;
     if (junit)
