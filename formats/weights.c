@@ -229,7 +229,7 @@ size_t mcv_weight_sample(const mcv_weight *weight, size_t most, const uint8_t **
 void mcv_weight_forget(const mcv_weight *weight) {
     size_t size;
     const uint8_t *all = bytes_of(weight, &size);
-    if (weight->is_mapped || weight->grouped || weight->nf4 || weight->int8)
+    if (weight->is_mapped)
         mcv_file_forget(all, size);
 }
 

@@ -24,7 +24,7 @@ typedef struct mcv_weight {
     /* Block types: row r begins at data + r * row_bytes; columns is a multiple of the type's block. Not aligned. */
     const uint8_t *data;
     size_t row_bytes;
-    bool is_mapped; /* the data lies in a file, not in memory of ours */
+    bool is_mapped; /* what holds the elements lies in a file, not in memory of ours */
     /* AWQ and GPTQ; NF4; INT8. Row r is theirs of number first_row + r. */
     const mcv_grouped *grouped;
     const mcv_nf4 *nf4;

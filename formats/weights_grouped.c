@@ -209,6 +209,7 @@ mcv_status mcv_weights_add_grouped(mcv_weights *weights, const char *stem, const
                                  .shape = {(int64_t)packed->out, (int64_t)packed->in},
                                  .rows = packed->out,
                                  .columns = packed->in,
+                                 .is_mapped = true,
                                  .grouped = packed};
     return MCV_OK;
 }

@@ -55,6 +55,7 @@ mcv_status mcv_weights_add_int8(mcv_weights *weights, const char *name, const mc
                                  .shape = {bytes->shape[0], bytes->shape[1]},
                                  .rows = (size_t)bytes->shape[0],
                                  .columns = (size_t)bytes->shape[1],
+                                 .is_mapped = true,
                                  .int8 = packed};
     return MCV_OK;
 }

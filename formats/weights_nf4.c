@@ -130,6 +130,7 @@ mcv_status mcv_weights_add_nf4(mcv_weights *weights, const char *name, const mcv
     packed->elements = 2 * size;
     MCV_TRY(load_state(&in, state, packed, &weight));
     MCV_TRY(read_scales(&in, packed));
+    weight.is_mapped = true;
     weight.nf4 = packed;
     MCV_TRY(mcv_weights_add(weights, name, &entry));
     entry->weight = weight;

@@ -143,6 +143,45 @@ Test(packed, groups_keep_every_number, .fini = end) {
     cr_expect_eq(packer.widened, 0);
 }
 
+/* A scale a row and bytes; not with -128 among them. */
+Test(packed, bytes_keep_every_number, .fini = end) {
+    mcv_packer packer = begin();
+    uint8_t bytes[ROWS * COLUMNS];
+    float scales[ROWS], row[COLUMNS];
+    mcv_random random = mcv_random_begin(8, 0);
+    mcv_int8 int8 = {bytes, MCV_TENSOR(MCV_F32, scales, ROWS, 1), .in = COLUMNS, .groups = 1};
+    Linear linear = {.name = "layer",
+                     .weight = {.type = MCV_WEIGHT_INT8,
+                                .rank = 2,
+                                .shape = {ROWS, COLUMNS},
+                                .rows = ROWS,
+                                .columns = COLUMNS,
+                                .int8 = &int8}};
+    mcv_packed packed;
+    for (size_t i = 0; i < ROWS * COLUMNS; i++)
+        bytes[i] = (uint8_t)(mcv_random_next(&random) % 255 - 127);
+    for (size_t i = 0; i < ROWS; i++)
+        scales[i] = (float)mcv_random_uniform(&random);
+    cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+    cr_assert_eq(packed.layout, MCV_LAYOUT_INT8);
+    for (size_t n = 0; n < ROWS; n++) {
+        const int8_t *panel = part_of(&packed, MCV_PART_W, n);
+        const float *scale = part_of(&packed, MCV_PART_W_SCALE, n);
+        const int32_t *sum = part_of(&packed, MCV_PART_W_SUM, n);
+        int32_t expected = 0;
+        mcv_weight_to_f32(&linear.weight, n, 1, row);
+        for (size_t k = 0; k < COLUMNS; k++) {
+            int8_t code = panel[(k / 4 * 16 + n % 16) * 4 + k % 4];
+            expected += code;
+            cr_assert((float)code * scale[n % 16] == row[k], "row %zu, column %zu", n, k);
+        }
+        cr_expect_eq(sum[n % 16], expected);
+    }
+    bytes[ROWS * COLUMNS - 1] = 128;
+    cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+    cr_expect(packed.layout == MCV_LAYOUT_F32 && packer.widened == 1);
+}
+
 /* Groups of 16, groups that do not lie side by side, NF4: widened, and counted. */
 Test(packed, what_no_kernel_knows_is_widened, .fini = end) {
     static const char *const WIDENED[] = {"gptq", "gptq-v2", "nf4"};

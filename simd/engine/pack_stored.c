@@ -1,4 +1,4 @@
-/* Weights that are quantized in the file into the layouts of int4 and of blocks, without a change to any number:
+/* Weights that are quantized in the file into the layouts of int8, int4 and blocks, without a change to any number:
  * packing.h. */
 #include <string.h>
 
@@ -24,6 +24,12 @@ static bool is_plain(const mcv_weight *weight) {
     size_t group = weight->grouped->group_size;
     return (group == 32 || group == 64 || group == 128) && group * weight->grouped->groups == weight->columns &&
            mcv_grouped_in_order(weight->grouped) && has_f16_scales(weight);
+}
+
+/* INT8: a scale a row, and no -128, which the kernel does not take. */
+static bool is_symmetric(const mcv_weight *weight) {
+    const mcv_int8 *int8 = weight->int8;
+    return int8->groups == 1 && !memchr(int8->weight + weight->first_row * int8->in, 0x80, weight->rows * int8->in);
 }
 
 /* Sets the bytes of a panel's parts. */
@@ -55,6 +61,8 @@ bool mcv_stored_layout(const mcv_weight *weight, mcv_packed *packed) {
     const mcv_block_form *form = mcv_weight_block_form(weight->type);
     if (weight->grouped && is_plain(weight))
         int4_layout(weight->grouped->group_size, true, packed);
+    else if (weight->int8 && is_symmetric(weight))
+        mcv_widened_layout(MCV_LAYOUT_INT8, packed->k, packed); /* which is no other for being stored */
     else if (weight->type == MCV_WEIGHT_Q4_0)
         int4_layout(mcv_weight_block_size(weight->type), false, packed);
     else if (form)
@@ -95,6 +103,32 @@ void mcv_put_codes(int bits, const uint8_t *codes, size_t count, uint8_t *out) {
 }
 
 /* ---- Packing ------------------------------------------------------------------------------------------------ */
+
+static void pack_int8(void *context, size_t begin, size_t end, int worker) {
+    const mcv_packing *work = context;
+    const mcv_int8 *int8 = work->weight->int8;
+    size_t k = work->packed->k;
+    (void)worker;
+    for (size_t panel = begin; panel < end; panel++) {
+        int8_t *out = mcv_panel_of(work, MCV_PART_W, panel);
+        float *scale = mcv_panel_of(work, MCV_PART_W_SCALE, panel);
+        int32_t *sum = mcv_panel_of(work, MCV_PART_W_SUM, panel);
+        memset(out, 0, work->packed->parts[MCV_PART_W].panel_bytes);
+        for (size_t lane = 0; lane < MCV_LANES; lane++) {
+            size_t row = work->weight->first_row + panel * MCV_LANES + lane;
+            scale[lane] = 0;
+            sum[lane] = 0;
+            if (panel * MCV_LANES + lane >= work->packed->n)
+                continue;
+            mcv_tensor_to_f32(&int8->scales, row, 1, &scale[lane]);
+            for (size_t i = 0; i < k; i++) {
+                int8_t code = (int8_t)int8->weight[row * k + i];
+                out[(i / 4 * MCV_LANES + lane) * 4 + i % 4] = code;
+                sum[lane] += code;
+            }
+        }
+    }
+}
 
 /* A group of a row as int4 has it. */
 typedef struct Group {
@@ -176,7 +210,9 @@ static void pack_blocks(void *context, size_t begin, size_t end, int worker) {
 
 void mcv_pack_stored(void *context, size_t begin, size_t end, int worker) {
     const mcv_packing *work = context;
-    if (work->packed->layout == MCV_LAYOUT_INT4)
+    if (work->packed->layout == MCV_LAYOUT_INT8)
+        pack_int8(context, begin, end, worker);
+    else if (work->packed->layout == MCV_LAYOUT_INT4)
         pack_int4(context, begin, end, worker);
     else
         pack_blocks(context, begin, end, worker);
