@@ -6,6 +6,12 @@
 #include "core/file.h"
 #include "formats/gguf.h"
 
+mcv_status mcv_output_check_file(const char *output, const char *option) {
+    if (!output || strcmp(output, "-") != 0)
+        return MCV_OK;
+    return MCV_FAIL(MCV_USAGE, "%s -: expected a file, as standard output tells what was done", option);
+}
+
 mcv_status mcv_output_check(const char *output, const char *other, const char *what) {
     if (!output || !other || !mcv_file_is_same(output, other))
         return MCV_OK;

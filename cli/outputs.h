@@ -8,6 +8,9 @@
  * file, a part of a GGUF file, the vision side, the other preprocessor_config.json. */
 mcv_status mcv_output_check_model(const char *output, const ModelFiles *files);
 
+/* MCV_USAGE where it is "-": results in words are on standard output already. `option`: "--output". */
+mcv_status mcv_output_check_file(const char *output, const char *option);
+
 /* MCV_USAGE where it is `other`, which `what` describes ("--imatrix"); either may be NULL. */
 mcv_status mcv_output_check(const char *output, const char *other, const char *what);
 

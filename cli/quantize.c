@@ -111,6 +111,8 @@ static mcv_status check_options(const mcv_arguments *arguments, const char *lang
 /* Before anything is written: no output may be the other one, or something that is read. */
 static mcv_status check_outputs(const ModelFiles *files, const char *imatrix, const char *language,
                                 const char *vision) {
+    MCV_TRY(mcv_output_check_file(language, "--output"));
+    MCV_TRY(mcv_output_check_file(vision, "--vision-output"));
     MCV_TRY(mcv_output_check(vision, language, "--output"));
     MCV_TRY(mcv_output_check(language, imatrix, "--imatrix"));
     MCV_TRY(mcv_output_check(vision, imatrix, "--imatrix"));

@@ -8,6 +8,7 @@
 #include "cli/json_output.h"
 #include "cli/logits_measure.h"
 #include "cli/machine.h"
+#include "cli/outputs.h"
 #include "core/file.h"
 #include "formats/dump_reader.h"
 #include "formats/hash.h"
@@ -155,6 +156,7 @@ static bool is_kept_file(const char *path) {
 mcv_status mcv_logits_check_output(const char *path, int cases, bool has_rows) {
     struct stat about;
     bool is_json = ends_in(path, ".json"), is_array = ends_in(path, ".npy");
+    MCV_TRY(mcv_output_check_file(path, "--save"));
     if (is_array && cases > 1)
         return MCV_FAIL(MCV_USAGE, "%s: a .npy file holds one case; for more, a safetensors file", path);
     if (is_json && !has_rows)

@@ -5,7 +5,7 @@ logits=("$PROGRAM" logits)
 single=golden/cases/single model=golden/models/base-f32
 question=("${logits[@]}" -m $model -i golden/images/scene.png -p "What is it?")
 
-plan 33
+plan 34
 expect "hashes and best tokens" 0 '^batch\[2\]  [0-9a-f]{32}  21 "6" 7\.2783, 136 ' "${logits[@]}" golden/cases/batch --top-k 2
 expect "a question" 0 '^question\[0\]  [0-9a-f]{32}  ' "${question[@]}"
 expect "JSON" 0 '^\{"count": 1, "rows": \[\{"case": "single", "conversation": 0, "xxh3_128": "[0-9a-f]{32}", "top": \[\{"id": 136, "logit": 8\.356' "${logits[@]}" "$single" --json
@@ -24,6 +24,7 @@ expect "written again" 0 '^foreach' "${logits[@]}" "${cases[@]}" --save "$work/k
 cp golden/models/base-f32/config.json "$work/config.json"
 cp golden/models/base-f32/model.safetensors "$work/model"
 expect_error "into a file that is something else" 3 'model: not a file of kept logits; it is left as it is' "${question[@]}" --save "$work/model"
+expect_error "onto standard output" 2 '--save -: expected a file' "${question[@]}" --save -
 expect_error "into another .json file" 3 'config.json: not a file of kept logits' "${question[@]}" --save "$work/config.json"
 result "both are left as they are" "$(cmp "$work/model" golden/models/base-f32/model.safetensors 2>&1; cmp "$work/config.json" golden/models/base-f32/config.json 2>&1)"
 expect_error "two cases as .npy, before any is run" 2 'a .npy file holds one case' "${logits[@]}" "$single" nowhere --save "$work/two.npy"

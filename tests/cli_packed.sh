@@ -6,7 +6,7 @@ quantize=("$PROGRAM" quantize -m "$model")
 int4=$work/int4 int8=$work/int8
 question=(-i golden/images/scene.png -p "What is this?")
 
-plan 24
+plan 26
 expect "INT4" 0 '^llm.model.layers.0.mlp.down_proj.weight +AWQ +\[256, 512\] +[0-9.]+e-0[12]$' "${quantize[@]}" --type INT4 -o "$int4"
 expect "INT8" 0 '^llm.model.layers.0.mlp.down_proj.weight +INT8 +\[256, 512\] +[0-9.]+e-03$' "${quantize[@]}" --type INT8 -o "$int8"
 expect "inspect shows the packed matrices" 0 '^AWQ +28 +2359296$' "$PROGRAM" inspect "$int4"
@@ -30,6 +30,8 @@ expect "INT8 of a model that is packed" 0 'bits a weight' "$PROGRAM" quantize -m
 expect "GGUF of it" 0 '^blk.0.ffn_down.weight +Q8_0 ' "$PROGRAM" quantize -m "$int4" --type Q8_0 -o "$work/q8.gguf"
 expect_error "a folder that is there" 2 'is there already' "${quantize[@]}" --type INT4 -o "$int4"
 expect "rows that end in no group stay as they are" 0 '^llm.model.layers.0.mlp.down_proj.weight +BF16 +\[256, 72\] +0.000e\+00$' "$PROGRAM" quantize -m golden/models/wide-bf16-tied --type INT4 -o "$work/wide"
+expect_error "standard output" 2 '--output -: expected a file' "${quantize[@]}" --type INT4 -o -
+expect_error "of a GGUF file, too" 2 '--output -: expected a file' "${quantize[@]}" --type Q8_0 -o -
 expect_error "a vision side" 2 'no --vision-output' "${quantize[@]}" --type INT4 -o "$work/none" --vision-output "$work/none.gguf"
 expect_error "a GGUF file" 2 'Hugging Face layout' "$PROGRAM" quantize -m "$work/q8.gguf" --type INT8 -o "$work/none"
 LC_ALL=C sed -i 's/0.mlp.down_proj.weight_scale"/0.mlp.down_proj.weight_point"/' "$int8/model.safetensors"
