@@ -443,17 +443,20 @@ static mcv_status pack_modules(mcv_engine *engine, MiniCPMV *model, mcv_packer *
 static const char CACHE_MARK[] = "minicpmv packed weights";
 
 /* Opens what was kept. MCV_BAD_INPUT: it is something else, or damaged. */
-static mcv_status open_kept(const char *path, mcv_safetensors **kept) {
+static mcv_status open_kept(const char *path, mcv_safetensors **out) {
     struct stat info;
+    mcv_safetensors *kept;
     if (stat(path, &info) != 0 || !S_ISREG(info.st_mode))
         return MCV_FAIL(MCV_BAD_INPUT, "%s: not a file that packed weights can be kept in", path);
-    mcv_status status = mcv_safetensors_open(path, kept);
+    mcv_status status = mcv_safetensors_open(path, &kept);
     if (status != MCV_OK)
         return mcv_fail_context(status, "packed weights, which can be removed to be made anew");
-    if (mcv_safetensors_metadata(*kept, CACHE_MARK))
-        return MCV_OK;
-    mcv_safetensors_close(*kept);
-    return MCV_FAIL(MCV_BAD_INPUT, "%s: not a file of packed weights; it is left as it is", path);
+    if (!mcv_safetensors_metadata(kept, CACHE_MARK)) {
+        mcv_safetensors_close(kept);
+        return MCV_FAIL(MCV_BAD_INPUT, "%s: not a file of packed weights; it is left as it is", path);
+    }
+    *out = kept;
+    return MCV_OK;
 }
 
 /* Packs the weights and keeps them in a file, which takes the place of an older one. */
@@ -475,10 +478,12 @@ static mcv_status load_weights(mcv_engine *engine, MiniCPMV *model) {
     if (!path)
         return pack_modules(engine, model, &packer);
     if (access(path, F_OK) == 0) {
-        mcv_safetensors *kept;
+        mcv_safetensors *kept = NULL;
         MCV_TRY(open_kept(path, &kept));
         packer.kept = kept;
-        mcv_status status = pack_modules(engine, model, &packer);
+        mcv_status status = mcv_kept_copy(&packer);
+        if (status == MCV_OK)
+            status = pack_modules(engine, model, &packer);
         mcv_safetensors_close(kept);
         packer.kept = NULL;
         if (status != MCV_DIFFERS)

@@ -8,7 +8,8 @@
 /* What pillow_resize_bicubic is given. `kernels` have to stay. */
 PillowPasses mcv_resize_passes(const mcv_kernels *kernels);
 
-/* rows: [grid_h * grid_w][3 * patch_size * patch_size], a slice's normalized patches. The slice has its pixels (ImageSlice_read). */
+/* rows: [grid_h * grid_w][3 * patch_size * patch_size], a slice's normalized patches. The slice has its pixels
+ * (ImageSlice_read). */
 void mcv_unfold(const mcv_ops *ops, const ImageSlice *slice, float *rows);
 
 #endif

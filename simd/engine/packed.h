@@ -56,6 +56,7 @@ typedef struct mcv_packer {
     mcv_arena *arena;               /* what is packed */
     size_t group;                   /* weights that share a scale in INT4: 32, 64 or 128 */
     const mcv_safetensors *kept;    /* what an earlier run has packed; NULL: nothing */
+    unsigned char *kept_data;       /* its data, copied */
     mcv_safetensors_writer *writer; /* keeps what is packed; NULL: nobody does */
     int widened;                    /* layers so far that were to run as stored, but no kernel knows their type */
 } mcv_packer;
@@ -67,6 +68,10 @@ typedef struct mcv_packer {
  */
 mcv_status mcv_pack_linear(mcv_packer *packer, const char *key, const Linear *linear, mcv_precision precision,
                            mcv_packed *packed);
+
+/* Copies the data of packer->kept in one piece, before layers are taken from it: memory of our own comes in large
+ * pages, from which weights are read faster. What the file's pages take is given back at once. */
+mcv_status mcv_kept_copy(mcv_packer *packer);
 
 /* Panels of MCV_LANES rows, the last one filled up with zeros. */
 static inline size_t mcv_panels(size_t n) {

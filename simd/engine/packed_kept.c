@@ -17,7 +17,10 @@ static const char *const NAMES[MCV_PARTS] = {
     [MCV_PART_W_GROUP_MIN] = "w_group_min",
 };
 
+/* A number in as many bytes as keep what lies behind it aligned. */
 static const char SOURCE[] = "source";
+
+enum { ALIGNMENT = 64 /* of packed weights; kernels.h */, SOURCE_WORDS = ALIGNMENT / 8 };
 
 static mcv_status name_part(const char *key, const char *part, char *name, size_t size) {
     int length = snprintf(name, size, "%s.%s", key, part);
@@ -38,7 +41,8 @@ static mcv_status keep(mcv_safetensors_writer *writer, const char *key, const ch
 }
 
 mcv_status mcv_keep_parts(mcv_safetensors_writer *writer, const char *key, const mcv_packed *packed, uint64_t source) {
-    MCV_TRY(keep(writer, key, SOURCE, &MCV_TENSOR(MCV_U64, &source, 1)));
+    const uint64_t words[SOURCE_WORDS] = {source};
+    MCV_TRY(keep(writer, key, SOURCE, &MCV_TENSOR(MCV_U64, words, SOURCE_WORDS)));
     for (int part = 0; part < MCV_PARTS; part++) {
         mcv_tensor tensor = bytes_of(packed, (mcv_part_name)part);
         if (packed->parts[part].panel_bytes)
@@ -49,13 +53,18 @@ mcv_status mcv_keep_parts(mcv_safetensors_writer *writer, const char *key, const
 
 /* ---- Taking ------------------------------------------------------------------------------------------------- */
 
+/* Where the data begins; the file has tensors. */
+static const unsigned char *first_byte(const mcv_safetensors *kept) {
+    return mcv_safetensors_at(kept, 0).data;
+}
+
 typedef struct CopyWork {
     const unsigned char *from;
     unsigned char *to;
     size_t bytes;
 } CopyWork;
 
-enum { COPY_BYTES = 1 << 20 /* that a thread takes at a time */ };
+enum { COPY_BYTES = 4 << 20 /* that a thread takes at a time */ };
 
 /* All pages at once, not one fault each. */
 static void read_ahead(const unsigned char *begin, const unsigned char *end) {
@@ -74,7 +83,23 @@ static void copy_range(void *context, size_t begin, size_t end, int worker) {
         size_t first = i * COPY_BYTES, last = work->bytes - first < COPY_BYTES ? work->bytes : first + COPY_BYTES;
         read_ahead(work->from + first, work->from + last);
         memcpy(work->to + first, work->from + first, last - first);
+        mcv_file_forget(work->from + first, last - first);
     }
+}
+
+mcv_status mcv_kept_copy(mcv_packer *packer) {
+    size_t count = mcv_safetensors_count(packer->kept), bytes;
+    if (count == 0)
+        return MCV_OK;
+    mcv_tensor last = mcv_safetensors_at(packer->kept, count - 1);
+    CopyWork work = {.from = first_byte(packer->kept)};
+    if (!mcv_tensor_bytes(&last, &bytes))
+        return MCV_FAIL(MCV_BAD_INPUT, "packed weights of half a byte");
+    work.bytes = (size_t)((const unsigned char *)last.data - work.from) + bytes;
+    MCV_TRY(MCV_ARENA_NEW(packer->arena, &packer->kept_data, work.bytes));
+    work.to = packer->kept_data;
+    mcv_parallel_for(packer->pool, (work.bytes + COPY_BYTES - 1) / COPY_BYTES, copy_range, &work);
+    return MCV_OK;
 }
 
 static mcv_status find(const mcv_safetensors *kept, const char *key, const char *part, mcv_tensor *tensor) {
@@ -88,22 +113,22 @@ static mcv_status find(const mcv_safetensors *kept, const char *key, const char 
     return MCV_OK;
 }
 
-/* Copies a part from the file: memory of our own comes in large pages, from which weights are read faster. What the
- * file's pages take is given back at once. */
+/* A part in the copy of the file. Only what is not aligned there as kernels want it (parts of odd sizes lie before it)
+ * is copied once more. */
 static mcv_status take(const mcv_packer *packer, const char *key, mcv_packed *packed, mcv_part_name part) {
     mcv_tensor tensor = bytes_of(packed, part);
-    CopyWork work = {.bytes = (size_t)tensor.shape[0]};
     MCV_TRY(find(packer->kept, key, NAMES[part], &tensor));
-    MCV_TRY(MCV_ARENA_NEW(packer->arena, &work.to, work.bytes));
-    work.from = tensor.data;
-    mcv_parallel_for(packer->pool, (work.bytes + COPY_BYTES - 1) / COPY_BYTES, copy_range, &work);
-    mcv_file_forget(work.from, work.bytes);
-    packed->parts[part].data = work.to;
+    unsigned char *data = packer->kept_data + ((const unsigned char *)tensor.data - first_byte(packer->kept)), *aligned;
+    if ((uintptr_t)data % ALIGNMENT != 0) {
+        MCV_TRY(MCV_ARENA_NEW(packer->arena, &aligned, tensor.shape[0]));
+        data = memcpy(aligned, data, (size_t)tensor.shape[0]);
+    }
+    packed->parts[part].data = data;
     return MCV_OK;
 }
 
 mcv_status mcv_take_parts(const mcv_packer *packer, const char *key, mcv_packed *packed, uint64_t source) {
-    mcv_tensor kept_source = MCV_TENSOR(MCV_U64, NULL, 1);
+    mcv_tensor kept_source = MCV_TENSOR(MCV_U64, NULL, SOURCE_WORDS);
     MCV_TRY(find(packer->kept, key, SOURCE, &kept_source));
     if (memcmp(kept_source.data, &source, sizeof source) != 0)
         return MCV_FAIL(MCV_DIFFERS, "%s was packed from other weights, or in another way", key);
