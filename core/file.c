@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -142,13 +143,34 @@ static mcv_status resolve(const char *path, char **resolved) {
     return *resolved ? MCV_OK : mcv_strdup(resolved, path);
 }
 
+/* A new file beside `target`, by a name that no other thread or program has; NULL and errno on failure. */
+static FILE *create_aside(const char *target, mcv_buffer *name) {
+    static atomic_uint created;
+    int file;
+    do {
+        name->size = 0;
+        if (mcv_buffer_printf(name, "%s.%ld.%u.part", target, (long)getpid(), atomic_fetch_add(&created, 1)) != MCV_OK)
+            return NULL;
+        file = open(name->data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    } while (file < 0 && errno == EEXIST);
+    FILE *stream = file < 0 ? NULL : fdopen(file, "wb");
+    if (!stream && file >= 0) {
+        close(file);
+        unlink(name->data);
+    }
+    return stream;
+}
+
 static mcv_status open_aside(mcv_file_writer *writer) {
     mcv_buffer aside = {0};
     if (mcv_path_is_folder(writer->path))
         return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", writer->path, strerror(EISDIR));
     MCV_TRY(resolve(writer->path, &writer->target));
-    MCV_TRY(mcv_buffer_printf(&aside, "%s.%ld.part", writer->target, (long)getpid()));
-    writer->aside = aside.data;
+    writer->stream = create_aside(writer->target, &aside);
+    if (writer->stream)
+        writer->aside = aside.data;
+    else
+        mcv_buffer_free(&aside);
     return MCV_OK;
 }
 
@@ -166,12 +188,15 @@ mcv_status mcv_writer_open(mcv_file_writer *writer, const char *path) {
     bool to_output = strcmp(path, "-") == 0;
     *writer = (mcv_file_writer){0};
     MCV_TRY(mcv_strdup(&writer->path, to_output ? "standard output" : path));
-    mcv_status status = to_output || is_device(path) ? MCV_OK : open_aside(writer);
-    if (status == MCV_OK) {
-        writer->stream = to_output ? open_standard_output() : fopen(writer->aside ? writer->aside : path, "wbe");
-        if (!writer->stream)
-            status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", path, strerror(errno));
-    }
+    mcv_status status = MCV_OK;
+    if (to_output)
+        writer->stream = open_standard_output();
+    else if (is_device(path))
+        writer->stream = fopen(path, "wbe");
+    else
+        status = open_aside(writer);
+    if (status == MCV_OK && !writer->stream)
+        status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", path, strerror(errno));
     if (status != MCV_OK)
         mcv_writer_abandon(writer);
     return status;

@@ -353,6 +353,24 @@ Test(safetensors, a_writer_that_is_abandoned_leaves_nothing_and_an_older_file_st
     mcv_buffer_free(&content);
 }
 
+/* Two that write the same file at a time do not touch each other's; the last one stays. */
+Test(safetensors, writers_of_one_file_write_apart) {
+    const char *path = temporary_path("twice.safetensors");
+    mcv_safetensors_writer *first = create(path), *second = create(path);
+    const float one = 1, two = 2;
+    cr_assert_eq(mcv_safetensors_add(first, "one", &MCV_TENSOR(MCV_F32, &one, 1)), MCV_OK);
+    cr_assert_eq(mcv_safetensors_add(second, "two", &MCV_TENSOR(MCV_F32, &two, 1)), MCV_OK);
+    cr_assert_eq(mcv_safetensors_commit(second), MCV_OK, "%s", mcv_error_message());
+    cr_assert_eq(mcv_safetensors_commit(first), MCV_OK, "%s", mcv_error_message());
+    mcv_safetensors *file;
+    mcv_tensor tensor;
+    cr_assert_eq(mcv_safetensors_open(path, &file), MCV_OK, "%s", mcv_error_message());
+    cr_assert(mcv_safetensors_find(file, "one", &tensor));
+    cr_expect_eq(mcv_safetensors_count(file), 1);
+    cr_expect_arr_eq(tensor.data, &one, sizeof one);
+    mcv_safetensors_close(file);
+}
+
 Test(safetensors, wrong_use_of_the_writer_is_refused) {
     mcv_tensor byte = MCV_TENSOR(MCV_U8, "x", 1), odd = MCV_TENSOR(MCV_F4, "x", 1),
                negative = MCV_TENSOR(MCV_U8, "x", -1);
