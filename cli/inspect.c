@@ -81,6 +81,11 @@ static mcv_status check_parameter(void *context, const char *name, const mcv_ten
     if (index == mcv_weights_count(self->weights))
         return add_problem(self, "%s: missing, expected %s", name, expected_shape);
     self->expected[index] = true;
+    mcv_weight weight;
+    const char *unsupported;
+    mcv_weights_at(self->weights, index, &weight, &unsupported);
+    if (unsupported) /* bytes whose scales are missing, say */
+        return add_problem(self, "%s: weights of type %s, expected F32, F16, BF16 or a packed type", name, unsupported);
     if (mcv_tensor_same_shape(&found, expected))
         return MCV_OK;
     return add_problem(self, "%s: shape %s, expected %s", name,

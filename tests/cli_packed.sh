@@ -6,7 +6,7 @@ quantize=("$PROGRAM" quantize -m "$model")
 int4=$work/int4 int8=$work/int8
 question=(-i golden/images/scene.png -p "What is this?")
 
-plan 26
+plan 27
 expect "INT4" 0 '^llm.model.layers.0.mlp.down_proj.weight +AWQ +\[256, 512\] +[0-9.]+e-0[12]$' "${quantize[@]}" --type INT4 -o "$int4"
 expect "INT8" 0 '^llm.model.layers.0.mlp.down_proj.weight +INT8 +\[256, 512\] +[0-9.]+e-03$' "${quantize[@]}" --type INT8 -o "$int8"
 expect "inspect shows the packed matrices" 0 '^AWQ +28 +2359296$' "$PROGRAM" inspect "$int4"
@@ -36,5 +36,6 @@ expect_error "a vision side" 2 'no --vision-output' "${quantize[@]}" --type INT4
 expect_error "a GGUF file" 2 'Hugging Face layout' "$PROGRAM" quantize -m "$work/q8.gguf" --type INT8 -o "$work/none"
 LC_ALL=C sed -i 's/0.mlp.down_proj.weight_scale"/0.mlp.down_proj.weight_point"/' "$int8/model.safetensors"
 expect_error "a scale that is missing" 4 'weights of type I8' "$PROGRAM" chat -m "$int8" -p x
+expect "inspect tells it, too" 3 '^problem: llm.model.layers.0.mlp.down_proj.weight: weights of type I8' "$PROGRAM" inspect "$int8"
 result "nothing is left of what failed" "$(ls "$work" | grep -E 'none|part')"
 finish
