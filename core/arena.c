@@ -1,5 +1,6 @@
 #include "core/arena.h"
 
+#include <linux/mman.h>
 #include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -83,6 +84,17 @@ mcv_status mcv_arena_alloc(mcv_arena *arena, void **out, size_t count, size_t si
     *out = block->bytes + block->used;
     block->used += ONE_BLOCK_EACH ? bytes : rounded;
     return MCV_OK;
+}
+
+void mcv_arena_settle(mcv_arena *arena) {
+#ifdef MADV_COLLAPSE
+    /* One by one: a refusal, for which nothing is lost, ends a call. */
+    for (mcv_arena_block *block = arena->newest; block; block = block->older)
+        for (size_t at = 0; at + HUGE_PAGE <= block->used; at += HUGE_PAGE)
+            madvise((unsigned char *)block + at, HUGE_PAGE, MADV_COLLAPSE);
+#else
+    (void)arena;
+#endif
 }
 
 mcv_arena_mark mcv_arena_save(const mcv_arena *arena) {

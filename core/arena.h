@@ -31,6 +31,10 @@ mcv_status mcv_arena_alloc(mcv_arena *arena, void **out, size_t count, size_t si
  * here, need no more from the system. */
 mcv_status mcv_arena_reserve(mcv_arena *arena, size_t bytes);
 
+/* For memory that is filled and will be read often: has the system put huge pages in the place of small ones that it
+ * gave where memory was fragmented, as far as it can. Costs a copy of those. */
+void mcv_arena_settle(mcv_arena *arena);
+
 /* The arena's present state; mcv_arena_restore gives back what was allocated since. */
 mcv_arena_mark mcv_arena_save(const mcv_arena *arena);
 void mcv_arena_restore(mcv_arena *arena, mcv_arena_mark mark);

@@ -518,6 +518,7 @@ static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_model_op
     if (replace)
         MCV_TRY(replace(&engine->ops.kernels));
     MCV_TRY(load_weights(engine, model));
+    mcv_arena_settle(&engine->weights);
     if (engine->siglip.num_heads)
         MCV_TRY(check_head_dim("vpm", engine->siglip.dim / engine->siglip.num_heads));
     MCV_TRY(check_head_dim("resampler", (size_t)(model->resampler.embed_dim / model->resampler.num_heads)));
