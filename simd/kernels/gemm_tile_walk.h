@@ -16,6 +16,8 @@
 
 #include "simd/kernels/product_lanes.h"
 
+_Static_assert(TILE_PANELS == 1 || TILE_ROWS > 2, "several rows are never cut into tiles of one");
+
 /* How many panels are taken at a time: a single row, which waits for memory, reads one from end to end. */
 MCV_INLINE int panels_of(int rows) {
     return rows == 1 ? 1 : TILE_PANELS;
