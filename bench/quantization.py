@@ -1,8 +1,8 @@
 """Measures what quantizing costs: the demo model's language model in each type, by `minicpmv quantize` and by ggml's own
-quantizers with the same type for each tensor. Prints a table: bits a weight, error of the weights, KL divergence of the
-next token from the original's, share of held-out questions answered right.
+quantizers with the same type for each tensor. Prints a table: bits a weight, error of the weights, KL divergence from
+the original over the tokens of held-out answers, share of held-out questions answered right.
 
-usage: bench/quantization.py [--ggml LIBRARY] [--items N] [--kl-items N] [TYPE...]
+usage: bench/quantization.py [--ggml LIBRARY] [--every N] [TYPE...]
 
 LIBRARY: a shared library with ggml's quantize_q4_0() and its kin (libggml-base.so of a build of llama.cpp); without it
 the columns of ggml are left out. Needs numpy and gguf; run from the repository root after make."""
@@ -23,7 +23,8 @@ from lib import gguf_pair  # noqa: E402
 
 PROGRAM = os.environ.get("PROGRAM", "build/minicpmv")
 MODEL = "golden/demo"
-TYPES = ["Q8_0", "Q6_K", "Q5_K_M", "Q5_1", "Q5_0", "Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0", "IQ4_XS", "Q3_K_M", "Q2_K"]
+TYPES = ["Q8_0", "Q6_K", "Q5_1", "Q5_K_M", "Q5_K_S", "Q5_0", "Q4_K_M", "Q4_K_S", "Q4_1", "IQ4_NL", "IQ4_XS", "Q4_0",
+         "Q3_K_L", "Q3_K_M", "Q3_K_S", "Q2_K"]
 FUNCTIONS = {"Q4_0": "q4_0", "Q4_1": "q4_1", "Q5_0": "q5_0", "Q5_1": "q5_1", "Q8_0": "q8_0", "Q2_K": "q2_K",
              "Q3_K": "q3_K", "Q4_K": "q4_K", "Q5_K": "q5_K", "Q6_K": "q6_K", "IQ4_NL": "iq4_nl", "IQ4_XS": "iq4_xs"}
 
@@ -61,77 +62,68 @@ def weight_error(path, original):
     return (error / total)**0.5
 
 
-def log_probabilities(model, items, folder):
-    """[items, vocabulary] of the token after each prompt."""
-    rows = []
-    for item in items:
-        case = os.path.join(folder, "case")
-        os.makedirs(case, exist_ok=True)
-        messages = json.loads(json.dumps(item["messages"]))
-        for message in messages:
-            for part in message["content"] if isinstance(message["content"], list) else []:
-                if "path" in part:
-                    part["path"] = os.path.abspath(os.path.join(MODEL, part["path"]))
-        with open(os.path.join(case, "case.json"), "w") as file:
-            json.dump({"conversations": [messages]} | {key: item[key] for key in item if key in (
-                "max_slice_nums", "temporal_ids", "system_prompt", "use_image_id")}, file)
-        output = os.path.join(folder, "dump.safetensors")
-        run("dump", *model, "--case", case, "-o", output)
-        logits = gguf_pair.read_file(output)["llm.lm_head"].reshape(-1).astype(float)
-        rows.append(logits - numpy.logaddexp.reduce(logits))
-    return numpy.array(rows)
-
-
-def accuracy(model, task):
-    return json.loads(run("eval", *model, "--task", task, "--json").strip().splitlines()[-1])["accuracy"]
+def evaluate(model, *arguments):
+    """The last line of `minicpmv eval` with weights widened, so that only the types differ."""
+    return json.loads(run("eval", *model, "--dtype", "f32", *arguments, "--json").strip().splitlines()[-1])
 
 
 def measure(path, context):
     model = ("-m", path, "--mmproj", context["vision"], "--preprocessor-config", f"{MODEL}/preprocessor_config.json")
-    quantized = log_probabilities(model, context["kl_items"], context["folder"])
-    original = context["log_probabilities"]
-    kl = (numpy.exp(original) * (original - quantized)).sum(axis=1).mean()
-    return f"{weight_error(path, context['weights']):.5f}", f"{kl:.2e}", f"{100 * accuracy(model, context['task']):.1f} %"
+    kl = evaluate(model, "--task", context["spoken"], "--likelihood", "--check", context["kept"], "--max-kl", "99")["kl"]
+    right = evaluate(model, "--task", context["task"])["accuracy"]
+    return f"{weight_error(path, context['weights']):.5f}", f"{kl:.2e}", f"{100 * right:.1f} %"
+
+
+def write_items(path, lines, folder):
+    """The task file `path` of items whose pictures are in `folder`."""
+    with open(path, "w") as file:
+        for line in lines:
+            item = json.loads(line)
+            for message in item["messages"]:
+                for part in message["content"]:
+                    if "path" in part:
+                        part["path"] = os.path.join(folder, part["path"])
+            file.write(json.dumps(item) + "\n")
+    return path
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--ggml")
-    parser.add_argument("--items", type=int, default=400)
-    parser.add_argument("--kl-items", type=int, default=50)
+    parser.add_argument("--every", type=int, default=5, help="of the held-out items, those that are asked")
     parser.add_argument("types", nargs="*", default=TYPES)
     options = parser.parse_args()
     library = ctypes.CDLL(options.ggml) if options.ggml else None
     with open(f"{MODEL}/heldout.jsonl") as file:
-        lines = file.readlines()
+        lines = file.readlines()[::options.every]
     tensors = gguf_pair.read_tensors(MODEL)
-    task = os.path.join(MODEL, f"quantization-{os.getpid()}.jsonl")  # beside the images that it names
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            with open(task, "w") as file:
-                file.writelines(lines[:options.items])
-            vision = os.path.join(folder, "vision.gguf")
-            run("quantize", "-m", MODEL, "--vision-output", vision, "--vision-type", "F32")
-            context = {"folder": folder, "vision": vision, "task": task,
-                       "kl_items": [json.loads(line) for line in lines[:options.kl_items]],
-                       "weights": {gguf_pair.language_name(name): values for name, values in tensors.items()
-                                   if name.startswith("llm.")}}
-            context["log_probabilities"] = log_probabilities(("-m", MODEL), context["kl_items"], folder)
-            print(f"Original: {100 * accuracy(('-m', MODEL), task):.1f} % of {options.items} items right.\n")
-            print("| type | bits a weight | weights: ours | ggml | KL: ours | ggml | right: ours | ggml |")
-            print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-            for name in options.types:
-                path = os.path.join(folder, "ours.gguf")
-                bits = run("quantize", "-m", MODEL, "--type", name, "-o", path).strip().splitlines()[-1].split()[1]
-                ours, theirs = measure(path, context), ("", "", "")
-                if library:
-                    kinds = {tensor.name: tensor.tensor_type for tensor in gguf.GGUFReader(path).tensors}
-                    other = os.path.join(folder, "theirs.gguf")
-                    gguf_pair.write_language(MODEL, other, tensors, ggml_convert(library, kinds))
-                    theirs = measure(other, context)
-                print(f"| {name} | {bits} | " + " | ".join(f"{a} | {b}" for a, b in zip(ours, theirs)) + " |", flush=True)
-        finally:
-            os.unlink(task)
+        vision, kept = os.path.join(folder, "vision.gguf"), os.path.join(folder, "kept")
+        run("quantize", "-m", MODEL, "--vision-output", vision, "--vision-type", "F32")
+        task = write_items(os.path.join(folder, "items.jsonl"), lines, os.path.abspath(MODEL))
+        # Answers that follow thoughts are not likely without them.
+        spoken = write_items(os.path.join(folder, "spoken.jsonl"),
+                             [line for line in lines if not json.loads(line).get("enable_thinking")],
+                             os.path.abspath(MODEL))
+        original = evaluate(("-m", MODEL), "--task", spoken, "--likelihood", "--save", kept)
+        right = evaluate(("-m", MODEL), "--task", task)["accuracy"]
+        context = {"vision": vision, "task": task, "spoken": spoken, "kept": kept,
+                   "weights": {gguf_pair.language_name(name): values for name, values in tensors.items()
+                               if name.startswith("llm.")}}
+        print(f"Original: {100 * right:.1f} % of {len(lines)} items right; KL over {original['tokens']} tokens of "
+              "answers.\n")
+        print("| type | bits a weight | weights: ours | ggml | KL: ours | ggml | right: ours | ggml |")
+        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+        for name in options.types:
+            path = os.path.join(folder, "ours.gguf")
+            bits = run("quantize", "-m", MODEL, "--type", name, "-o", path).strip().splitlines()[-1].split()[1]
+            ours, theirs = measure(path, context), ("", "", "")
+            if library:
+                kinds = {tensor.name: tensor.tensor_type for tensor in gguf.GGUFReader(path).tensors}
+                other = os.path.join(folder, "theirs.gguf")
+                gguf_pair.write_language(MODEL, other, tensors, ggml_convert(library, kinds))
+                theirs = measure(other, context)
+            print(f"| {name} | {bits} | " + " | ".join(f"{a} | {b}" for a, b in zip(ours, theirs)) + " |", flush=True)
 
 
 main()
