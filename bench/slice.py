@@ -62,8 +62,8 @@ def time_llama(options):
         Image.effect_noise((448, 448), 64).convert("RGB").save(picture.name)
         output = subprocess.run(
             [options.mtmd, "-m", options.gguf, "--mmproj", options.mmproj, "--image", picture.name, "-p", "?", "-n", "1",
-             "-t", str(options.threads)], capture_output=True, text=True, check=True)
-    return int(re.search(r"slice encoded in (\d+) ms", output.stdout + output.stderr).group(1)) / 1000
+             "--chat-template", "chatml", "-t", str(options.threads)], capture_output=True, text=True, check=True)
+    return int(re.search(r"encoding done in (\d+) ms", output.stdout + output.stderr).group(1)) / 1000
 
 
 def time_minicpmv(options, dtype):
