@@ -63,7 +63,7 @@ static size_t row_bytes(const mcv_gemm_blocks_args *a) {
 
 static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, char *memory);
 
-#include "simd/kernels/gemm_tile_walk.h"
+#include "simd/kernels/gemm_walk_tiles.h"
 
 /* ---- Copied rows -------------------------------------------------------------------------------------------- */
 

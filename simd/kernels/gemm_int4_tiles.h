@@ -34,7 +34,7 @@ static size_t row_bytes(const mcv_gemm_int4_args *a) {
 
 static void copy_rows(const mcv_gemm_int4_args *a, size_t first, size_t rows, char *memory);
 
-#include "simd/kernels/gemm_tile_walk.h"
+#include "simd/kernels/gemm_walk_tiles.h"
 
 enum { CHUNK = 32, STEP = 8 /* k that a register of weights holds */, AHEAD = 8192 /* bytes of prefetching */ };
 

@@ -1,18 +1,20 @@
 /* The walk over panels and rows of products whose weights are quantized by groups, for gemm_int4_tiles.h and
- * gemm_blocks_tiles.h. They define before they include this file:
+ * gemm_blocks_tiles.h. Before they include this file, they define
  *
- *     Arguments                              the kernel's
- *     Panel                                  the places of a panel's weights, and size_t n, count: its first output,
- * how many are wanted Panel panel_of(a, n)                   the panel of output n, a multiple of MCV_LANES size_t
- * row_bytes(a)                    of a copied row void copy_rows(a, first, rows, memory) copies rows to `memory`, rows
- * * row_bytes void multiply(a, panel, x, y, rows)    a tile: the panels with the copied rows x; inline, `rows` is a
- * constant
+ * - Arguments, the kernel's;
+ * - Panel, the places of a panel's weights, with size_t n, its first output, and count, how many are wanted;
+ *
+ * and they define, there or behind it,
+ *
+ * - Panel panel_of(a, n), the panel of output n, a multiple of MCV_LANES;
+ * - size_t row_bytes(a) of a copied row, and void copy_rows(a, first, rows, memory), which copies rows to `memory`;
+ * - void multiply(a, panel, x, y, rows), a tile: the panels with the copied rows x; inline, `rows` is a constant.
  *
  * A tile is TILE_PANELS panels of weights with a few rows of activations, whose dot products stay in registers from the
  * first k of a group to the last. Rows are copied so that what a tile reads lies side by side, whatever ldq is: rows
  * that are a power of two apart would push each other out of the cache. */
-#ifndef MCV_SIMD_KERNELS_GEMM_TILE_WALK_H
-#define MCV_SIMD_KERNELS_GEMM_TILE_WALK_H
+#ifndef MCV_SIMD_KERNELS_GEMM_WALK_TILES_H
+#define MCV_SIMD_KERNELS_GEMM_WALK_TILES_H
 
 #include "simd/kernels/product_lanes.h"
 
