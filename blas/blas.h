@@ -21,8 +21,9 @@
  * and widened keys, their softmax is the table's, and a product with the values follows. Of class BOUND with the bound
  * of the contract (docs/numerics.md), for a sum of head_dim or of all keys in any order rounds a term no more often
  * than the contract's chains do, and there are no factors between blocks; only the sum of the exponentials adds
- * ceil(keys / 16) + 4 times. Fewer queries, and those with more keys than 5,000 or so, are left to the table's kernel.
- * The table has to hold softmax and attention already.
+ * ceil(keys / 16) + 4 times. Keys and values have to be finite, those that a query does not see, too: they are
+ * multiplied with zeros. Fewer queries, and those with more keys than 5,000 or so, are left to the table's kernel. The
+ * table has to hold softmax and attention already.
  *
  * MCV_UNSUPPORTED: this build has no OpenBLAS. */
 mcv_status mcv_blas_select(mcv_kernels *kernels);

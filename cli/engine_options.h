@@ -22,8 +22,8 @@
  * reference is to do what only the fast engine can. */
 mcv_status mcv_engine_options_read(const mcv_arguments *arguments, mcv_engine_kind engine, mcv_model_options *options);
 
-/* --dtype (f32 where it is not given) as tables of tolerances and kept logits have it: "bf16-fast" with --numerics
- * fast. */
-const char *mcv_dtype_and_numerics(const mcv_arguments *arguments);
+/* --dtype as tables of tolerances and kept logits have it: "bf16-fast" with --numerics fast. `engine`: the name of what
+ * runs where --engine is not given. The reference makes f32 of whatever is stored. */
+const char *mcv_dtype_and_numerics(const mcv_arguments *arguments, const char *engine);
 
 #endif

@@ -229,7 +229,7 @@ static mcv_status open_logits(evaluation *self) {
     const mcv_arguments *arguments = self->arguments;
     const char *save = mcv_option_value(arguments, "save"), *check = mcv_option_value(arguments, "check");
     const mcv_tolerance *limits;
-    mcv_logits_origin origin = {value_or(arguments, "engine", "fast"), mcv_dtype_and_numerics(arguments),
+    mcv_logits_origin origin = {value_or(arguments, "engine", "fast"), mcv_dtype_and_numerics(arguments, "fast"),
                                 mcv_option_value(arguments, "target")};
     if (check) {
         MCV_TRY(mcv_tolerances_open(arguments, "fast", &self->tolerances));

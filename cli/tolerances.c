@@ -144,10 +144,8 @@ static bool is_for_all_names(const mcv_tolerances *tolerances) {
 
 mcv_status mcv_tolerances_open(const mcv_arguments *arguments, const char *engine, mcv_tolerances **tolerances) {
     const char *path = mcv_option_value(arguments, "tol");
-    const char *given = mcv_option_value(arguments, "engine"), *dtype = mcv_dtype_and_numerics(arguments);
+    const char *given = mcv_option_value(arguments, "engine"), *dtype = mcv_dtype_and_numerics(arguments, engine);
     engine = given ? given : engine;
-    if (strcmp(engine, "ref") == 0 && strcmp(dtype, "stored") == 0)
-        dtype = "f32"; /* which is what the reference makes of whatever is stored */
     *tolerances = NULL;
     if (path)
         return read_file(path, engine, dtype, tolerances);

@@ -16,8 +16,8 @@ typedef struct Choice {
 } Choice;
 
 static int code_of(float value, float scale, int zero) {
-    long q = scale > 0 ? lrintf(value / scale) + zero : zero;
-    return (int)(q < 0 ? 0 : q > LEVELS ? LEVELS : q);
+    float q = scale > 0 ? rintf(value / scale) + (float)zero : (float)zero;
+    return (int)fminf(fmaxf(q, 0), LEVELS);
 }
 
 static double error_of(const float *x, const float *importance, size_t count, const Choice *choice) {

@@ -26,7 +26,7 @@ typedef struct mcv_block {
     uint8_t code[MCV_LARGEST_BLOCK];
 } mcv_block;
 
-/* NULL: F32, F16 and BF16, AWQ, GPTQ and NF4 have none. */
+/* NULL: F32, F16 and BF16, AWQ, GPTQ, NF4 and INT8 have none. */
 const mcv_block_form *mcv_weight_block_form(mcv_weight_type type);
 
 /* One block of a type that has a form, which need not be aligned. */

@@ -17,15 +17,16 @@ static mcv_status fail(const mcv_weights *weights, const char *name, const char 
     return MCV_FAIL(MCV_BAD_INPUT, "%s: %s_scale: expected %s", weights->path, name, expected);
 }
 
-/* Scales of zero points that are not 0 would be read wrongly. */
-static mcv_status refuse_zero_point(const mcv_weights *weights, const char *name) {
+/* Weights with zero points or groups in another order would be read wrongly. */
+static mcv_status refuse_part(const mcv_weights *weights, const char *name, const char *part) {
     mcv_buffer other = {0};
     mcv_tensor found;
-    MCV_TRY(mcv_buffer_printf(&other, "%s_zero_point", name));
+    MCV_TRY(mcv_buffer_printf(&other, "%s_%s", name, part));
     mcv_status status = MCV_OK;
     if (mcv_safetensors_find(weights->safetensors, mcv_buffer_text(&other), &found))
-        status = MCV_FAIL(MCV_UNSUPPORTED, "%s: %s: INT8 with zero points; symmetric INT8 expected", weights->path,
-                          mcv_buffer_text(&other));
+        status = MCV_FAIL(MCV_UNSUPPORTED,
+                          "%s: %s: INT8 with zero points or an order of its groups; symmetric INT8 expected",
+                          weights->path, mcv_buffer_text(&other));
     mcv_buffer_free(&other);
     return status;
 }
@@ -35,7 +36,8 @@ mcv_status mcv_weights_add_int8(mcv_weights *weights, const char *name, const mc
     mcv_weights_entry *entry;
     mcv_int8 *packed;
     size_t count;
-    MCV_TRY(refuse_zero_point(weights, name));
+    MCV_TRY(refuse_part(weights, name, "zero_point"));
+    MCV_TRY(refuse_part(weights, name, "g_idx"));
     if (bytes->rank != 2 || bytes->shape[0] < 1 || bytes->shape[1] < 1)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: %s: expected a matrix", weights->path, name);
     if (scales->dtype != MCV_F32 && scales->dtype != MCV_F16 && scales->dtype != MCV_BF16)

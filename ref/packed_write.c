@@ -115,6 +115,9 @@ static mcv_status add_parts(const Packing *self, const char *name, const PackWor
     static const char WEIGHT[] = "weight";
     const mcv_awq_matrix *awq = &work->awq;
     char stem[224];
+    if (strlen(name) >= sizeof stem)
+        return MCV_FAIL(MCV_BAD_INPUT, "tensor %s: a name of %zu bytes; expected fewer than %zu", name, strlen(name),
+                        sizeof stem);
     snprintf(stem, sizeof stem, "%.*s", (int)(strlen(name) - strlen(WEIGHT)), name);
     *bytes = 0;
     if (work->kind == PACKED_INT8) {
@@ -375,9 +378,18 @@ static void remove_aside(const char *path) {
     rmdir(path);
 }
 
+/* rename() takes the place of nothing, or of a folder that holds nothing. */
 static mcv_status check_place(const char *path) {
     struct stat about;
-    if (stat(path, &about) != 0 || (S_ISDIR(about.st_mode) && rmdir(path) == 0))
+    if (lstat(path, &about) != 0)
+        return MCV_OK;
+    DIR *entries = S_ISDIR(about.st_mode) ? opendir(path) : NULL;
+    int count = 0;
+    while (entries && count < 3 && readdir(entries))
+        count++;
+    if (entries)
+        closedir(entries);
+    if (entries && count == 2) /* itself and the one above */
         return MCV_OK;
     return MCV_FAIL(MCV_USAGE, "%s is there already: a new folder is written", path);
 }
@@ -394,13 +406,13 @@ mcv_status packed_write(const PackedJob *job, const char *path) {
     MCV_TRY(check_place(path));
     MCV_TRY(mcv_buffer_printf(&aside, "%.*s.%ld.part", (int)length, path, (long)getpid()));
     self.aside = aside.data;
-    mcv_status status = mkdir(self.aside, 0777) == 0
-                            ? write_folder(&self)
-                            : MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", path, strerror(errno));
+    bool is_ours = mkdir(self.aside, 0777) == 0;
+    mcv_status status = is_ours ? write_folder(&self)
+                                : MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", self.aside, strerror(errno));
     mcv_weights_close(self.weights);
     if (status == MCV_OK && rename(self.aside, path) != 0)
         status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", path, strerror(errno));
-    if (status != MCV_OK)
+    if (status != MCV_OK && is_ours)
         remove_aside(self.aside);
     mcv_buffer_free(&aside);
     return status;

@@ -2,7 +2,7 @@
 # --engine fast: golden cases, the same bits whatever the threads, targets and chunks, and what it refuses.
 . tests/command_line.sh
 
-plan 27
+plan 30
 verify=("$PROGRAM" verify)
 single=golden/cases/single
 
@@ -50,4 +50,8 @@ expect_error "a damaged file" 3 'packed weights, which can be removed' "${cached
 cp golden/models/base-f32/model.safetensors "$work/model.safetensors"
 expect_error "a file that is something else" 3 'not a file of packed weights' "${verify[@]}" $single --engine fast --cache "$work/model.safetensors"
 result "is left as it is" "$(cmp golden/models/base-f32/model.safetensors "$work/model.safetensors" 2>&1)"
+expect_error "a cache that would be read as an index" 2 'packed.json: packed weights are not kept' "$PROGRAM" logits -m golden/models/base-f32 -p hi --engine fast --cache "$work/packed.json"
+result "of which nothing is written" "$(ls "$work/packed.json" 2>/dev/null)"
+result "fast numerics without BF16 weights" "$("$PROGRAM" logits -m golden/models/base-f32 -p hi --engine fast --numerics fast --target contract 2>&1 >/dev/null |
+    grep -q 'numerics fast: no layer' || echo 'no remark')"
 finish

@@ -6,7 +6,7 @@ quantize=("$PROGRAM" quantize -m "$model")
 int4=$work/int4 int8=$work/int8
 question=(-i golden/images/scene.png -p "What is this?")
 
-plan 27
+plan 29
 expect "INT4" 0 '^llm.model.layers.0.mlp.down_proj.weight +AWQ +\[256, 512\] +[0-9.]+e-0[12]$' "${quantize[@]}" --type INT4 -o "$int4"
 expect "INT8" 0 '^llm.model.layers.0.mlp.down_proj.weight +INT8 +\[256, 512\] +[0-9.]+e-03$' "${quantize[@]}" --type INT8 -o "$int8"
 expect "inspect shows the packed matrices" 0 '^AWQ +28 +2359296$' "$PROGRAM" inspect "$int4"
@@ -29,6 +29,11 @@ expect "smaller groups" 0 '^llm.model.layers.0.mlp.down_proj.scales +F16 +\[16, 
 expect "INT8 of a model that is packed" 0 'bits a weight' "$PROGRAM" quantize -m "$int4" --type INT8 -o "$work/repacked"
 expect "GGUF of it" 0 '^blk.0.ffn_down.weight +Q8_0 ' "$PROGRAM" quantize -m "$int4" --type Q8_0 -o "$work/q8.gguf"
 expect_error "a folder that is there" 2 'is there already' "${quantize[@]}" --type INT4 -o "$int4"
+mkdir "$work/empty" "$work/damaged"
+cp golden/demo/*.json golden/demo/merges.txt "$work/damaged"
+head -c 1000 golden/demo/model.safetensors >"$work/damaged/model.safetensors"
+expect_error "a damaged model" 3 'damaged' "$PROGRAM" quantize -m "$work/damaged" --type INT4 -o "$work/empty"
+result "the empty folder stays" "$(rmdir "$work/empty" 2>&1)"
 expect "rows that end in no group stay as they are" 0 '^llm.model.layers.0.mlp.down_proj.weight +BF16 +\[256, 72\] +0.000e\+00$' "$PROGRAM" quantize -m golden/models/wide-bf16-tied --type INT4 -o "$work/wide"
 expect_error "standard output" 2 '--output -: expected a file' "${quantize[@]}" --type INT4 -o -
 expect_error "of a GGUF file, too" 2 '--output -: expected a file' "${quantize[@]}" --type Q8_0 -o -

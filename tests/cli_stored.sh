@@ -11,7 +11,7 @@ as_the_reference() {
     expect "$name" 0 '^all equal' "$PROGRAM" logits "$@" "${question[@]}" --engine fast --dtype stored --check "$work/reference.safetensors"
 }
 
-plan 15
+plan 16
 "$PROGRAM" quantize -m golden/demo --vision-type Q8_0 --vision-output "$work/vision.gguf" >/dev/null
 for type in Q4_K_M Q5_1 Q2_K IQ4_XS; do
     "$PROGRAM" quantize -m golden/demo --type $type -o "$work/$type.gguf" >/dev/null
@@ -35,6 +35,7 @@ result "without being written again" "$([ "$(stat -c %i "$work/packed")" = "$ino
 expect "widened weights are others" 1 '^question' "${again[@]}" --dtype f32 --cache "$work/packed"
 result "and packed anew" "$([ "$(stat -c %i "$work/packed")" != "$inode" ] || echo "it is the same file")"
 chat=("$PROGRAM" chat "${pair[@]}" --num-beams 1 --no-sampling --max-new-tokens 8)
+expect "chat answers" 0 . "${chat[@]}"
 result "chat takes weights as stored" "$(diff <("${chat[@]}" 2>&1) <("${chat[@]}" --dtype stored 2>&1))"
 expect_error "keys and values have no stored type" 2 'a KV cache in the type of stored weights' "${again[@]}" --kv-dtype stored
 finish

@@ -301,6 +301,7 @@ Test(packed, kept_parts_are_those_of_these_weights, .fini = end) {
     cr_assert_eq(mcv_safetensors_open(temporary_path("kept"), &kept), MCV_OK);
     packer.writer = NULL;
     packer.kept = kept;
+    cr_assert_eq(mcv_kept_copy(&packer), MCV_OK);
     cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &found), MCV_OK);
     check_values("kept", &linear.weight, &found);
     cr_expect_eq(mcv_pack_linear(&packer, "layer", &other, MCV_PRECISION_STORED, &found), MCV_DIFFERS);

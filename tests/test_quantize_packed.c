@@ -51,6 +51,16 @@ static float unpacked(size_t row, size_t i) {
     return (float)(code - zero) * mcv_f32_from_f16(scales[i / GROUP][row]);
 }
 
+/* More than any scale can hold is the largest level of its sign. */
+Test(quantize_packed, weights_beyond_f16) {
+    make_values();
+    values[1][0] = 1e30F;
+    values[1][1] = -1e30F;
+    pack();
+    cr_expect_eq(four_bits(qweight[0][0], 1), 15);
+    cr_expect_eq(four_bits(qweight[1][0], 1), 0);
+}
+
 Test(quantize_packed, awq_is_read_as_it_was_written) {
     float read[IN];
     make_values();

@@ -32,7 +32,7 @@ static mcv_status add_packet(const AVPacket *packet, const AVStream *stream, int
         *newest_pts = packet->pts;
     if (is_hidden(packet, stream))
         return MCV_OK;
-    if (is_newest)
+    if (is_newest || packet->pts == AV_NOPTS_VALUE)
         index->last_duration = packet->duration;
     MCV_TRY(MCV_GROW(&index->pts, &index->capacity, index->count + 1));
     MCV_TRY(MCV_GROW(&index->steps, &index->step_capacity, index->count + 1));

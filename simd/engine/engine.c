@@ -428,7 +428,7 @@ static mcv_status check_options(const mcv_model_options *options) {
 
 static mcv_status pack_modules(mcv_engine *engine, MiniCPMV *model, mcv_packer *packer) {
     const mcv_model_options *options = &engine->options;
-    packer->widened = 0;
+    packer->widened = packer->bf16 = 0;
     MCV_TRY(mcv_siglip_pack(&model->vpm, options->vpm, packer, &engine->siglip));
     MCV_TRY(mcv_resampler_pack(&model->resampler, options->resampler, packer, &engine->resampler));
     MCV_TRY(mcv_qwen3_pack(&model->llm, options->llm, packer, &engine->qwen3));
@@ -436,6 +436,9 @@ static mcv_status pack_modules(mcv_engine *engine, MiniCPMV *model, mcv_packer *
         snprintf(engine->remark, sizeof engine->remark,
                  "%d layers are quantized in a way that no kernel knows: their weights are widened to f32",
                  packer->widened);
+    else if (options->numerics == MCV_NUMERICS_FAST && packer->bf16 == 0)
+        snprintf(engine->remark, sizeof engine->remark,
+                 "numerics fast: no layer's weights are BF16, nothing is faster");
     return MCV_OK;
 }
 
@@ -477,6 +480,9 @@ static mcv_status load_weights(mcv_engine *engine, MiniCPMV *model) {
     mcv_packer packer = {.pool = model->pool, .arena = &engine->weights, .group = (size_t)engine->options.group};
     if (!path)
         return pack_modules(engine, model, &packer);
+    size_t length = strlen(path);
+    if (length >= 5 && strcmp(path + length - 5, ".json") == 0) /* would be read as an index of several files */
+        return MCV_FAIL(MCV_USAGE, "%s: packed weights are not kept in a file of JSON; another name is expected", path);
     if (access(path, F_OK) == 0) {
         mcv_safetensors *kept = NULL;
         MCV_TRY(open_kept(path, &kept));

@@ -19,6 +19,7 @@ static bool choose_layout(mcv_packer *packer, const mcv_weight *weight, mcv_prec
     packer->widened += precision == MCV_PRECISION_STORED && weight->type > MCV_WEIGHT_BF16;
     bool is_bf16 = LAYOUTS[precision] == MCV_LAYOUT_F32 && weight->type == MCV_WEIGHT_BF16;
     mcv_widened_layout(is_bf16 ? MCV_LAYOUT_BF16 : LAYOUTS[precision], packer->group, packed);
+    packer->bf16 += packed->layout == MCV_LAYOUT_BF16;
     return false;
 }
 
@@ -28,9 +29,17 @@ static uint64_t fingerprint(const mcv_weight *weight, const mcv_packed *packed, 
     enum { MOST = 256 };
     uint64_t words[] = {4 /* of the layouts */, (uint64_t)weight->type,   packed->n,     packed->k,
                         weight->first_row,      (uint64_t)packed->layout, packed->group, stored};
+    uint64_t hash = XXH3_64bits(words, sizeof words);
+    const mcv_grouped *grouped = weight->grouped;
+    if (grouped) {
+        const uint64_t settings[] = {grouped->is_awq, (uint64_t)grouped->zero_offset, grouped->group_size};
+        size_t zeros = grouped->groups * (grouped->out / 8) * sizeof(int32_t);
+        hash = XXH3_64bits_withSeed(settings, sizeof settings, hash);
+        hash = XXH3_64bits_withSeed(grouped->qzeros, zeros < MOST ? zeros : MOST, hash);
+    }
     const uint8_t *bytes;
     size_t size = mcv_weight_sample(weight, MOST, &bytes);
-    return XXH3_64bits_withSeed(bytes, size, XXH3_64bits(words, sizeof words));
+    return XXH3_64bits_withSeed(bytes, size, hash);
 }
 
 static mcv_status pack(const mcv_packer *packer, const mcv_weight *weight, bool stored, mcv_packed *packed) {

@@ -59,6 +59,7 @@ typedef struct mcv_packer {
     unsigned char *kept_data;       /* its data, copied */
     mcv_safetensors_writer *writer; /* keeps what is packed; NULL: nobody does */
     int widened;                    /* layers so far that were to run as stored, but no kernel knows their type */
+    int bf16;                       /* layers so far whose weights are BF16 */
 } mcv_packer;
 
 /* Packs a layer's weights, rows spread over the threads; BF16 ones stay BF16 where F32 is asked for, which are the same

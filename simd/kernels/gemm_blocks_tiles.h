@@ -133,7 +133,8 @@ MCV_INLINE mcv_ints add_products(mcv_ints sum, mcv_ints codes, const char *q, co
 #else
     if (bits != 8)
         return mcv_shorts_add(sum, mcv_bytes_dot(codes, mcv_ints_broadcast(q)));
-    mcv_ints even = mcv_ints_and(codes, mcv_ints_set(0x00ff00ff)), odd = mcv_shorts_shift_down(codes, 8);
+    mcv_ints even = mcv_ints_and(codes, mcv_ints_set(0x00ff00ff)),
+             odd = mcv_ints_and(mcv_ints_shift_right(codes, 8), mcv_ints_set(0x00ff00ff));
     sum = mcv_ints_add(sum, mcv_shorts_dot(even, mcv_ints_broadcast(q)));
     return mcv_ints_add(sum, mcv_shorts_dot(odd, mcv_ints_broadcast(q + 4)));
 #endif

@@ -34,7 +34,6 @@ MCV_SHIFT(ints_shift_left, _mm256_slli_epi32)
 MCV_SHIFT(ints_shift_right, _mm256_srli_epi32)
 MCV_SHIFT(shorts_shift_left, _mm256_slli_epi16)
 MCV_SHIFT(shorts_shift_right, _mm256_srai_epi16)
-MCV_SHIFT(shorts_shift_down, _mm256_srli_epi16) /* zeros come in */
 #undef MCV_BINARY
 #undef MCV_SHIFT
 

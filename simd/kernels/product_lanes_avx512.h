@@ -29,7 +29,6 @@ MCV_SHIFT(ints_shift_left, _mm512_slli_epi32)
 MCV_SHIFT(ints_shift_right, _mm512_srli_epi32)
 MCV_SHIFT(shorts_shift_left, _mm512_slli_epi16)
 MCV_SHIFT(shorts_shift_right, _mm512_srai_epi16)
-MCV_SHIFT(shorts_shift_down, _mm512_srli_epi16) /* zeros come in */
 #undef MCV_BINARY
 #undef MCV_SHIFT
 

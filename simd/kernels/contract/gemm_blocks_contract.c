@@ -11,7 +11,7 @@ static int code_of(const uint8_t *w, int bits, size_t n, size_t k) {
     return bits == 4 ? low : low | (quadruple[2 * step] >> k / 4 % 4 * 2 & 3) << 4;
 }
 
-/* A block of output n: the groups from `first` on in a row whose activations are q. */
+/* A block of output n: its groups with those of a row whose activations are q. */
 static float block_of(const mcv_gemm_blocks_args *a, size_t n, size_t b, const int8_t *q) {
     size_t panel = n / MCV_LANES, block = (panel * (a->k / a->block) + b) * MCV_LANES + n % MCV_LANES;
     int32_t dot = 0, low = 0;
