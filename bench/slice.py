@@ -1,7 +1,7 @@
 """Times one slice of 448 x 448 through encoder and resampler: this program, PyTorch in FP32 with the Hugging Face code, and
 llama.cpp, in turn, so that all see the same machine. Prints seconds, a line a run, then medians.
 
-usage: bench/slice.py -m FOLDER --hf-code DIR [--mtmd PROGRAM --gguf FILE --mmproj FILE] [--runs N] [--threads N]
+usage: bench/slice.py -m FOLDER --hf-code DIR [--mtmd PROGRAM --gguf FILE --mmproj FILE] [--precisions P...] [--runs N] [--threads N]
 
 FOLDER: a model of the published shapes, `minicpmv synth --layers 1` is enough. PROGRAM: llama-mtmd-cli, with the pair that
 `minicpmv quantize` makes of FOLDER. Needs torch and transformers."""
@@ -66,9 +66,9 @@ def time_llama(options):
     return int(re.search(r"encoding done in (\d+) ms", output.stdout + output.stderr).group(1)) / 1000
 
 
-def time_minicpmv(options, dtype):
+def time_minicpmv(options, precision):
     output = subprocess.run(
-        [PROGRAM, "bench", "model", "-m", options.model, "--dtype", dtype, "--prompts", "64", "--answer", "1",
+        [PROGRAM, "bench", "model", "-m", options.model, "--dtype", *precision.split(), "--prompts", "64", "--answer", "1",
          "--repeats", "1", "--threads", str(options.threads), "--json"], capture_output=True, text=True, check=True)
     stages = {stage["stage"]: stage["seconds"] for stage in json.loads(output.stdout)["stages"]}
     return stages["encoder"] + stages["resampler"]
@@ -81,6 +81,7 @@ def main():
     parser.add_argument("--mtmd")
     parser.add_argument("--gguf")
     parser.add_argument("--mmproj")
+    parser.add_argument("--precisions", nargs="+", default=["f32", "int8"], help="such as 'bf16 --numerics fast'")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     options = parser.parse_args()
@@ -90,7 +91,8 @@ def main():
     programs = {"PyTorch, FP32": lambda: time_torch(run)}
     if options.mtmd:
         programs["llama.cpp"] = lambda: time_llama(options)
-    programs |= {f"minicpmv, {dtype}": lambda dtype=dtype: time_minicpmv(options, dtype) for dtype in ("f32", "int8")}
+    for precision in options.precisions:
+        programs[f"minicpmv, {precision}"] = lambda precision=precision: time_minicpmv(options, precision)
     seconds = {name: [] for name in programs}
     for _ in range(options.runs):
         for name, program in programs.items():

@@ -75,25 +75,18 @@ static mcv_status get_case(const mcv_arguments *arguments, mcv_golden_case *gold
 
 /* ---- The command ------------------------------------------------------------------------------------------------ */
 
-/* The model's own files, and those of the case, are not to be written over. */
-static mcv_status check_output(const mcv_arguments *arguments, const mcv_golden_case *golden_case,
-                               const ModelFiles *files) {
-    const char *output = mcv_option_value(arguments, "output");
-    MCV_TRY(mcv_output_check(output, golden_case->golden_path, "the case's golden file"));
-    MCV_TRY(mcv_output_check(output, golden_case->exact_path, "the case's exact file"));
-    return mcv_output_check_model(output, files);
-}
-
 static mcv_status open_model(const mcv_arguments *arguments, const mcv_golden_case *golden_case, mcv_pool *pool,
                              MiniCPMV **model, mcv_engine **engine) {
     mcv_model_options options;
     ModelFiles files = mcv_model_options_read(arguments);
+    const char *output = mcv_option_value(arguments, "output");
     const char *pillow = mcv_option_value(arguments, "pillow");
     if (!files.model)
         files.model = golden_case->model;
+    if (files.model && output)
+        MCV_TRY(mcv_output_check_model(output, files.model));
     if (!files.model)
         return MCV_FAIL(MCV_USAGE, "--model is needed");
-    MCV_TRY(check_output(arguments, golden_case, &files));
     MCV_TRY(mcv_engine_options_read(arguments, MCV_ENGINE_REFERENCE, &options));
     MCV_TRY(MiniCPMV_from_files(model, &files, pool));
     MCV_TRY(mcv_engine_attach(*model, &options, engine));

@@ -216,10 +216,6 @@ static mcv_status open_results(evaluation *self) {
 
 static mcv_status open_answers(evaluation *self) {
     const char *path = mcv_option_value(self->arguments, "answers");
-    ModelFiles files = mcv_model_options_read(self->arguments);
-    MCV_TRY(mcv_output_check(path, self->items.file, "what is evaluated"));
-    MCV_TRY(mcv_output_check(path, mcv_option_value(self->arguments, "resume"), "--resume"));
-    MCV_TRY(mcv_output_check_model(path, &files));
     self->items.answers = path ? fopen(path, "w") : NULL;
     return path && !self->items.answers ? MCV_FAIL(MCV_BAD_INPUT, "%s: %s", path, strerror(errno)) : MCV_OK;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/outputs.h"
 #include "core/log.h"
 
 /* One a line, so that a new one changes one line. */
@@ -85,7 +86,7 @@ static mcv_status run_command(const mcv_command *command, int argc, char **argv)
     mcv_log_set_quiet(arguments.quiet);
     if (status == MCV_OK && arguments.help)
         mcv_command_print_help(command);
-    else if (status == MCV_OK)
+    else if (status == MCV_OK && (status = mcv_outputs_check(&arguments)) == MCV_OK)
         status = command->run(&arguments);
     mcv_arguments_free(&arguments);
     return status;

@@ -1,6 +1,8 @@
 #include "cli/outputs.h"
 
 #include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/file.h"
@@ -12,8 +14,8 @@ mcv_status mcv_output_check_file(const char *output, const char *option) {
     return MCV_FAIL(MCV_USAGE, "%s -: expected a file, as standard output tells what was done", option);
 }
 
-mcv_status mcv_output_check(const char *output, const char *other, const char *what) {
-    if (!output || !other || !mcv_file_is_same(output, other))
+static mcv_status check_file(const char *output, const char *other, const char *what) {
+    if (!mcv_file_is_same(output, other))
         return MCV_OK;
     return MCV_FAIL(MCV_USAGE, "%s would take the place of %s, %s", output, other, what);
 }
@@ -23,21 +25,21 @@ static bool ends_with(const char *text, const char *end) {
     return length >= size && strcmp(text + length - size, end) == 0;
 }
 
-static mcv_status check_entry(const char *output, const char *folder, const char *name) {
+static mcv_status check_entry(const char *output, const char *folder, const char *name, const char *what) {
     char *path;
     if (ends_with(name, ".gguf")) /* a folder's model does not lie in it */
         return MCV_OK;
     MCV_TRY(mcv_path_join(&path, folder, name));
-    mcv_status status = mcv_path_is_folder(path) ? MCV_OK : mcv_output_check(output, path, "a file of the model");
+    mcv_status status = mcv_path_is_folder(path) ? MCV_OK : check_file(output, path, what);
     free(path);
     return status;
 }
 
-static mcv_status check_folder(const char *output, const char *folder) {
+static mcv_status check_folder(const char *output, const char *folder, const char *what) {
     DIR *entries = opendir(folder);
     mcv_status status = MCV_OK;
     for (struct dirent *entry; entries && status == MCV_OK && (entry = readdir(entries));)
-        status = check_entry(output, folder, entry->d_name);
+        status = check_entry(output, folder, entry->d_name, what);
     if (entries)
         closedir(entries);
     return status;
@@ -48,19 +50,50 @@ static mcv_status check_gguf(const char *output, const char *path) {
     MCV_TRY(mcv_gguf_open(path, &file));
     mcv_status status = MCV_OK;
     for (size_t i = 0; i < mcv_gguf_parts(file) && status == MCV_OK; i++)
-        status = mcv_output_check(output, mcv_gguf_part_path(file, i), "a file of the model");
+        status = check_file(output, mcv_gguf_part_path(file, i), "a file of the model");
     mcv_gguf_close(file);
     return status;
 }
 
-mcv_status mcv_output_check_model(const char *output, const ModelFiles *files) {
+mcv_status mcv_output_check_model(const char *output, const char *model) {
     bool is_gguf;
-    if (!output || !files->model)
-        return MCV_OK;
-    MCV_TRY(mcv_output_check(output, files->preprocessor_config, "--preprocessor-config"));
-    MCV_TRY(mcv_output_check(output, files->mmproj, "--mmproj"));
-    if (mcv_path_is_folder(files->model))
-        return check_folder(output, files->model);
-    MCV_TRY(mcv_path_is_gguf(files->model, &is_gguf));
-    return is_gguf ? check_gguf(output, files->model) : mcv_output_check(output, files->model, "the model");
+    if (mcv_path_is_folder(model))
+        return check_folder(output, model, "a file of the model");
+    MCV_TRY(mcv_path_is_gguf(model, &is_gguf));
+    return is_gguf ? check_gguf(output, model) : check_file(output, model, "the model");
+}
+
+static mcv_status check_case(const char *output, const char *folder) {
+    static const char *const FILES[] = {"case.json", "golden.safetensors", "exact.safetensors"};
+    mcv_status status = check_file(output, folder, "which is read");
+    for (size_t i = 0; i < sizeof FILES / sizeof *FILES && status == MCV_OK; i++)
+        status = check_entry(output, folder, FILES[i], "a file of the case");
+    return status;
+}
+
+static mcv_status check_option(const char *output, const mcv_given_option *input) {
+    char what[64];
+    if (strcmp(input->name, "case") == 0)
+        return check_case(output, input->value);
+    if (strcmp(input->name, "model") == 0)
+        return mcv_output_check_model(output, input->value);
+    snprintf(what, sizeof what, "--%s", input->name);
+    return mcv_path_is_folder(input->value) ? check_folder(output, input->value, what)
+                                            : check_file(output, input->value, what);
+}
+
+mcv_status mcv_outputs_check(const mcv_arguments *arguments) {
+    static const char *const OUTPUTS[] = {"output", "vision-output", "report",       "junit",
+                                          "save",   "answers",       "contact-sheet"};
+    for (size_t i = 0; i < sizeof OUTPUTS / sizeof *OUTPUTS; i++) {
+        const char *output = mcv_option_value(arguments, OUTPUTS[i]);
+        if (!output || strcmp(output, "-") == 0)
+            continue;
+        for (int j = 0; j < arguments->num_given; j++)
+            if (arguments->given[j].value && strcmp(arguments->given[j].name, OUTPUTS[i]) != 0)
+                MCV_TRY(check_option(output, &arguments->given[j]));
+        for (int j = 0; j < arguments->num_operands; j++)
+            MCV_TRY(check_case(output, arguments->operands[j]));
+    }
+    return MCV_OK;
 }

@@ -2,16 +2,18 @@
 #ifndef MCV_CLI_OUTPUTS_H
 #define MCV_CLI_OUTPUTS_H
 
-#include "ref/model_files.h"
+#include "cli/cli.h"
 
-/* MCV_USAGE where `output` (NULL: nothing to check) is a file of the model: one that a folder holds and is no GGUF
- * file, a part of a GGUF file, the vision side, the other preprocessor_config.json. */
-mcv_status mcv_output_check_model(const char *output, const ModelFiles *files);
+/* MCV_USAGE where what an option writes (--output, --report, --save, ...) is what another option or an operand names:
+ * that file, one that lies in that folder (but a GGUF file: such a model does not lie in a folder), or of a case's
+ * folder the case and its tensors. */
+mcv_status mcv_outputs_check(const mcv_arguments *arguments);
 
-/* MCV_USAGE where it is "-": results in words are on standard output already. `option`: "--output". */
+/* MCV_USAGE where it is a file of the model that a case names. */
+mcv_status mcv_output_check_model(const char *output, const char *model);
+
+/* MCV_USAGE where `output` (NULL: none) is "-": results in words are on standard output already. `option`: "--output".
+ */
 mcv_status mcv_output_check_file(const char *output, const char *option);
-
-/* MCV_USAGE where it is `other`, which `what` describes ("--imatrix"); either may be NULL. */
-mcv_status mcv_output_check(const char *output, const char *other, const char *what);
 
 #endif

@@ -108,18 +108,6 @@ static mcv_status check_options(const mcv_arguments *arguments, const char *lang
     return MCV_OK;
 }
 
-/* Before anything is written: no output may be the other one, or something that is read. */
-static mcv_status check_outputs(const ModelFiles *files, const char *imatrix, const char *language,
-                                const char *vision) {
-    MCV_TRY(mcv_output_check_file(language, "--output"));
-    MCV_TRY(mcv_output_check_file(vision, "--vision-output"));
-    MCV_TRY(mcv_output_check(vision, language, "--output"));
-    MCV_TRY(mcv_output_check(language, imatrix, "--imatrix"));
-    MCV_TRY(mcv_output_check(vision, imatrix, "--imatrix"));
-    MCV_TRY(mcv_output_check_model(language, files));
-    return mcv_output_check_model(vision, files);
-}
-
 static mcv_status quantize(quantization *self, const mcv_arguments *arguments) {
     const char *language = mcv_option_value(arguments, "output");
     const char *vision = mcv_option_value(arguments, "vision-output");
@@ -127,7 +115,8 @@ static mcv_status quantize(quantization *self, const mcv_arguments *arguments) {
     PackedKind kind;
     MCV_TRY(check_options(arguments, language, vision));
     MCV_TRY(mcv_model_options_require(arguments, &self->job.files));
-    MCV_TRY(check_outputs(&self->job.files, imatrix, language, vision));
+    MCV_TRY(mcv_output_check_file(language, "--output"));
+    MCV_TRY(mcv_output_check_file(vision, "--vision-output"));
     MCV_TRY(mcv_pool_create(&self->job.pool, arguments->threads));
     if (imatrix)
         MCV_TRY(mcv_importance_open(imatrix, &self->importance));

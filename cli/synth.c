@@ -3,8 +3,10 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/json_output.h"
@@ -352,6 +354,16 @@ static mcv_status choose_format(const mcv_arguments *arguments, const mcv_mix **
     return is_gguf && !*mix ? MCV_FAIL(MCV_USAGE, "--type %s: no such type", type) : MCV_OK;
 }
 
+/* A model is never replaced by a random one. */
+static mcv_status refuse_model(const char *folder) {
+    char *path;
+    MCV_TRY(mcv_path_join(&path, folder, "config.json"));
+    bool exists = access(path, F_OK) == 0;
+    free(path);
+    return exists ? MCV_FAIL(MCV_USAGE, "%s holds a model already; expected a new folder or one without", folder)
+                  : MCV_OK;
+}
+
 static mcv_status write_model(synthesis *self, const mcv_arguments *arguments) {
     const char *like = mcv_option_value(arguments, "like"), *type = mcv_option_value(arguments, "dtype");
     const char *torch_dtype = NULL;
@@ -367,6 +379,7 @@ static mcv_status write_model(synthesis *self, const mcv_arguments *arguments) {
     self->seed = (uint64_t)seed;
     if (mkdir(self->folder, 0777) != 0 && errno != EEXIST)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: %s", self->folder, strerror(errno));
+    MCV_TRY(refuse_model(self->folder));
     MCV_TRY(like ? copy_small_files(like, self->folder)
                  : write_small_files(self->folder, layers, vision_layers, torch_dtype));
     if (!mix)

@@ -77,7 +77,7 @@ ln -s f32.gguf "$work/link.gguf"
 ln "$work/vision.gguf" "$work/hard.gguf"
 cp -r "$model" "$work/folder"
 own=("$PROGRAM" quantize -m "$work/f32.gguf" --mmproj "$work/vision.gguf" --type Q8_0)
-expect_error "both outputs one file" 2 'would take the place of .*, --output' "${quantize[@]}" --type Q8_0 -o "$work/x.gguf" --vision-output "$work/../${work##*/}/x.gguf"
+expect_error "both outputs one file" 2 'would take the place of .*, --(vision-)?output' "${quantize[@]}" --type Q8_0 -o "$work/x.gguf" --vision-output "$work/../${work##*/}/x.gguf"
 expect_error "over its own input" 2 'a file of the model' "${own[@]}" -o "$work/f32.gguf"
 expect_error "through a link" 2 'a file of the model' "${own[@]}" -o "$work/link.gguf"
 expect_error "over the vision side" 2 '--mmproj' "${own[@]}" -o "$work/hard.gguf"

@@ -38,7 +38,7 @@ else
     skip "line by line" "python3 is not installed"
 fi
 expect_error "two forms on standard output" 2 'format junit prints it' "$PROGRAM" verify "$single" --json --junit -
-expect_error "two forms in one file" 2 'expected two files' "$PROGRAM" verify "$single" --junit "$work/x" --report "$work/./x"
+expect_error "two forms in one file" 2 'would take the place of' "$PROGRAM" verify "$single" --junit "$work/x" --report "$work/./x"
 
 one='\x00\x00\x80\x3f' two='\x00\x00\x00\x40'
 make_dump "$work/a<\"&'>.dump" '{"__metadata__":{"prompts":"[\"<a> & \\\"b\\u0001\\n]]>\"]"},"<&\"\u00e4\u4e2d>":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' "$one"
