@@ -24,5 +24,7 @@ for type in "${types[@]}"; do
     run=("$PROGRAM" eval -m "$work/model.gguf" --mmproj "$work/vision.gguf" --task "$work/task.jsonl" --likelihood --json --quiet)
     "${run[@]}" --engine ref --save "$work/logits.safetensors" >/dev/null
     "${run[@]}" --engine fast --dtype stored --check "$work/logits.safetensors" --max-kl 1 |
-        jq -r --arg type "$type" '"| \($type) | \(.kl) | \(.flips) of \(.tokens) |"'
+        jq -r '"\(.kl) \(.flips) \(.tokens)"' | while read -r kl flips tokens; do
+            printf '| %s | %.1e | %s of %s |\n' "$type" "$kl" "$flips" "$tokens"
+        done
 done

@@ -453,7 +453,8 @@ static mcv_status open_kept(const char *path, mcv_safetensors **out) {
         return MCV_FAIL(MCV_BAD_INPUT, "%s: not a file that packed weights can be kept in", path);
     mcv_status status = mcv_safetensors_open(path, &kept);
     if (status != MCV_OK)
-        return mcv_fail_context(status, "packed weights, which can be removed to be made anew");
+        return mcv_fail_context(status,
+                                "expected packed weights (a damaged file of them can be removed, to be made anew)");
     if (!mcv_safetensors_metadata(kept, CACHE_MARK)) {
         mcv_safetensors_close(kept);
         return MCV_FAIL(MCV_BAD_INPUT, "%s: not a file of packed weights; it is left as it is", path);
