@@ -2,8 +2,10 @@
 
 RACE_SOURCES := $(sort $(wildcard tests/race_*.c))
 RACES := $(RACE_SOURCES:tests/%.c=$(BUILD)/tests/%)
-EMULATED_TEST := $(if $(filter x86_64,$(ARCHITECTURE)),$(BUILD)/tests/test_kernels_emulated)
-EMULATED_PROGRAM := $(if $(filter x86_64,$(ARCHITECTURE)),$(BUILD)/emulated/minicpmv)
+# Without a sanitizer: with one, emulated kernels take minutes to compile.
+EMULATED := $(and $(filter x86_64,$(ARCHITECTURE)),$(filter release debug,$(MODE)))
+EMULATED_TEST := $(if $(EMULATED),$(BUILD)/tests/test_kernels_emulated)
+EMULATED_PROGRAM := $(if $(EMULATED),$(BUILD)/emulated/minicpmv)
 # ThreadSanitizer leaves no room for the memory that Criterion shares with its workers: there, plain programs only.
 CRITERION_TESTS := $(if $(filter tsan,$(MODE)),,$(TESTS) $(EMULATED_TEST))
 CHECK_SCRIPTS := $(sort $(wildcard tests/check_*.sh))
