@@ -85,21 +85,22 @@ static Slice slice_of(const mcv_packed *w, size_t begin, size_t end) {
     return slice;
 }
 
+/* What the arguments of all products have in common, of a slice of a layer's outputs. */
+#define PRODUCT(work, slice, worker)                                                                                   \
+    .m = (work)->x->rows, .n = (slice)->count, .k = (work)->w->k, .w = (slice)->parts[MCV_PART_W],                     \
+    .bias = (slice)->bias, .y = (work)->y + (slice)->first, .ldy = (work)->w->n, .accumulate = (work)->accumulate,     \
+    .scratch = scratch_of((work)->ops, worker)
+
+/* And those with weights of integers, which read a form of x. */
+#define INTEGER_PRODUCT(work, slice, worker, form)                                                                     \
+    PRODUCT(work, slice, worker), .q = (form)->q, .ldq = (form)->ldq, .scale = (form)->scale, .sum = (form)->sum,      \
+                                  .w_scale = (slice)->parts[MCV_PART_W_SCALE]
+
 /* The outputs of the panels [begin, end). */
 static void linear_floats(void *context, size_t begin, size_t end, int worker) {
     const LinearWork *work = context;
     Slice slice = slice_of(work->w, begin, end);
-    mcv_gemm_args arguments = {.m = work->x->rows,
-                               .n = slice.count,
-                               .k = work->w->k,
-                               .x = work->x->x,
-                               .ldx = work->x->columns,
-                               .w = slice.parts[MCV_PART_W],
-                               .bias = slice.bias,
-                               .y = work->y + slice.first,
-                               .ldy = work->w->n,
-                               .accumulate = work->accumulate,
-                               .scratch = scratch_of(work->ops, worker)};
+    mcv_gemm_args arguments = {PRODUCT(work, &slice, worker), .x = work->x->x, .ldx = work->x->columns};
     if (work->w->layout == MCV_LAYOUT_F32)
         work->ops->kernels.gemm_f32(&arguments);
     else
@@ -110,70 +111,35 @@ static void linear_int8(void *context, size_t begin, size_t end, int worker) {
     const LinearWork *work = context;
     const mcv_int8_rows *x = find_form(work->x, work->w);
     Slice slice = slice_of(work->w, begin, end);
-    work->ops->kernels.gemm_int8(&(mcv_gemm_int8_args){.m = work->x->rows,
-                                                       .n = slice.count,
-                                                       .k = work->w->k,
-                                                       .q = x->q,
-                                                       .ldq = x->ldq,
-                                                       .scale = x->scale,
-                                                       .sum = x->sum,
-                                                       .w = slice.parts[MCV_PART_W],
-                                                       .w_scale = slice.parts[MCV_PART_W_SCALE],
-                                                       .w_sum = slice.parts[MCV_PART_W_SUM],
-                                                       .bias = slice.bias,
-                                                       .y = work->y + slice.first,
-                                                       .ldy = work->w->n,
-                                                       .accumulate = work->accumulate,
-                                                       .scratch = scratch_of(work->ops, worker)});
+    work->ops->kernels.gemm_int8(
+        &(mcv_gemm_int8_args){INTEGER_PRODUCT(work, &slice, worker, x), .w_sum = slice.parts[MCV_PART_W_SUM]});
 }
 
 static void linear_int4(void *context, size_t begin, size_t end, int worker) {
     const LinearWork *work = context;
     const mcv_int8_rows *x = find_form(work->x, work->w);
     Slice slice = slice_of(work->w, begin, end);
-    work->ops->kernels.gemm_int4(&(mcv_gemm_int4_args){.m = work->x->rows,
-                                                       .n = slice.count,
-                                                       .k = work->w->k,
-                                                       .group = work->w->group,
-                                                       .q = x->q,
-                                                       .ldq = x->ldq,
-                                                       .scale = x->scale,
-                                                       .sum = x->sum,
-                                                       .w = slice.parts[MCV_PART_W],
-                                                       .w_scale = slice.parts[MCV_PART_W_SCALE],
-                                                       .w_zero = slice.parts[MCV_PART_W_ZERO],
-                                                       .bias = slice.bias,
-                                                       .y = work->y + slice.first,
-                                                       .ldy = work->w->n,
-                                                       .accumulate = work->accumulate,
-                                                       .scratch = scratch_of(work->ops, worker)});
+    work->ops->kernels.gemm_int4(&(mcv_gemm_int4_args){
+        INTEGER_PRODUCT(work, &slice, worker, x),
+        .group = work->w->group,
+        .w_zero = slice.parts[MCV_PART_W_ZERO],
+    });
 }
 
 static void linear_blocks(void *context, size_t begin, size_t end, int worker) {
     const LinearWork *work = context;
     const mcv_int8_rows *x = find_form(work->x, work->w);
     Slice slice = slice_of(work->w, begin, end);
-    work->ops->kernels.gemm_blocks(&(mcv_gemm_blocks_args){.m = work->x->rows,
-                                                           .n = slice.count,
-                                                           .k = work->w->k,
-                                                           .block = work->w->group,
-                                                           .group = work->w->block_group,
-                                                           .bits = work->w->bits,
-                                                           .zero = work->w->zero,
-                                                           .q = x->q,
-                                                           .ldq = x->ldq,
-                                                           .scale = x->scale,
-                                                           .sum = x->sum,
-                                                           .w = slice.parts[MCV_PART_W],
-                                                           .w_scale = slice.parts[MCV_PART_W_SCALE],
-                                                           .w_group_scale = slice.parts[MCV_PART_W_GROUP_SCALE],
-                                                           .w_min = slice.parts[MCV_PART_W_MIN],
-                                                           .w_group_min = slice.parts[MCV_PART_W_GROUP_MIN],
-                                                           .bias = slice.bias,
-                                                           .y = work->y + slice.first,
-                                                           .ldy = work->w->n,
-                                                           .accumulate = work->accumulate,
-                                                           .scratch = scratch_of(work->ops, worker)});
+    work->ops->kernels.gemm_blocks(&(mcv_gemm_blocks_args){
+        INTEGER_PRODUCT(work, &slice, worker, x),
+        .block = work->w->group,
+        .group = work->w->block_group,
+        .bits = work->w->bits,
+        .zero = work->w->zero,
+        .w_group_scale = slice.parts[MCV_PART_W_GROUP_SCALE],
+        .w_min = slice.parts[MCV_PART_W_MIN],
+        .w_group_min = slice.parts[MCV_PART_W_GROUP_MIN],
+    });
 }
 
 static const mcv_range_fn LINEAR[MCV_LAYOUTS] = {linear_floats, linear_floats, linear_int8, linear_int4, linear_blocks};
