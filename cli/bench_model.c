@@ -72,30 +72,28 @@ static mcv_status bench_image(bench *self) {
     return add_row(self, "resampler", resampler, self->repeats, (double)times.groups, "groups");
 }
 
-/* A text of about so many tokens. */
-static mcv_status make_text(bench *self, int tokens, mcv_buffer *text) {
-    static const char WORDS[] = " the time and place of one more word";
-    size_t ids_of_words;
-    int32_t *ids;
-    MCV_TRY(mcv_tokenize(self->model, WORDS, strlen(WORDS), &ids, &ids_of_words));
-    mcv_free(ids);
-    MCV_TRY(mcv_buffer_printf(text, "%d", self->number++ % 10));
-    for (size_t count = 0; count < (size_t)tokens; count += ids_of_words)
-        MCV_TRY(mcv_buffer_append_string(text, WORDS));
-    return mcv_buffer_append(text, "", 0);
+/* Runs a prompt with so many digits, each of which is a token. */
+static mcv_status run_digits(bench *self, int digits, mcv_times *times) {
+    mcv_buffer text = {0};
+    mcv_status status = MCV_OK;
+    for (int i = 0, next = self->number++; i < digits && status == MCV_OK; i++, next = next * 3 + 1)
+        status = mcv_buffer_printf(&text, "%d", next %= 10);
+    if (status == MCV_OK)
+        status = mcv_buffer_append(&text, "", 0);
+    if (status == MCV_OK)
+        status = run_prompt(self, NULL, mcv_buffer_text(&text), times);
+    mcv_buffer_free(&text);
+    return status;
 }
 
 static mcv_status bench_prompt(bench *self, int tokens) {
     double seconds[MOST_REPEATS];
     char stage[32];
     mcv_times times = {0};
+    MCV_TRY(run_digits(self, 1, &times));
+    int digits = tokens - (int)times.prompt_tokens + 1;
     for (int i = 0; i < self->repeats; i++) {
-        mcv_buffer text = {0};
-        mcv_status status = make_text(self, tokens - 15, &text);
-        if (status == MCV_OK)
-            status = run_prompt(self, NULL, mcv_buffer_text(&text), &times);
-        mcv_buffer_free(&text);
-        MCV_TRY(status);
+        MCV_TRY(run_digits(self, digits < 1 ? 1 : digits, &times));
         seconds[i] = times.prompt;
     }
     snprintf(stage, sizeof stage, "prompt of %lld", (long long)times.prompt_tokens);
