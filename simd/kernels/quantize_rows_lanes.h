@@ -1,6 +1,5 @@
 /* Activations to int8, MCV_LANES at a time. The largest absolute value is found among the bits, which have the order of
- * the numbers and show NaN and infinity too. No quotient is beyond +-127 after rounding: it is at most 127 (1 + 2^-23).
- */
+ * the numbers and show NaN and infinity too. */
 #ifndef MCV_SIMD_KERNELS_QUANTIZE_ROWS_LANES_H
 #define MCV_SIMD_KERNELS_QUANTIZE_ROWS_LANES_H
 
@@ -25,7 +24,6 @@ static float largest_size(const float *x, size_t count) {
     return size;
 }
 
-/* Writes q and gives its sum. */
 static int32_t round_values(const float *x, size_t count, float inverse, int8_t *q) {
     mcv_ints sum = mcv_ints_set(0);
     for (size_t i = 0; i < count; i += MCV_LANES) {
@@ -36,36 +34,7 @@ static int32_t round_values(const float *x, size_t count, float inverse, int8_t 
     return mcv_ints_sum(sum);
 }
 
-/* sum: of each sum_group, the last may be short. */
-static void quantize_group(const float *x, size_t count, size_t sum_group, int8_t *q, float *scale, int32_t *sum) {
-    float largest = largest_size(x, count), inverse = 127.0f / largest;
-    bool usable = isfinite(largest) && isfinite(inverse);
-    *scale = !isfinite(largest) ? NAN : isfinite(inverse) ? largest / 127.0f : 0;
-    for (size_t first = 0; first < count; first += sum_group) {
-        size_t length = count - first < sum_group ? count - first : sum_group;
-        if (usable)
-            *sum++ = round_values(x + first, length, inverse, q + first);
-        else
-            *sum++ = 0;
-    }
-    if (!usable)
-        memset(q, 0, count);
-}
-
-void QUANTIZE_ROWS(const mcv_quantize_rows_args *a) {
-    size_t groups = a->group ? (a->k + a->group - 1) / a->group : 0;
-    size_t sums = a->sum_group ? (a->k + a->sum_group - 1) / a->sum_group : 0;
-    for (size_t m = 0; m < a->m; m++) {
-        int8_t *q = a->q + m * a->ldq;
-        for (size_t g = 0; g < groups; g++) {
-            size_t first = g * a->group, count = a->k - first < a->group ? a->k - first : a->group;
-            quantize_group(a->x + m * a->ldx + first, count, a->sum_group, q + first, &a->scale[m * groups + g],
-                           &a->sum[m * sums + first / a->sum_group]);
-        }
-        if (a->ldq > a->k)
-            memset(q + a->k, 0, a->ldq - a->k);
-    }
-}
+#include "simd/kernels/quantize_rows_walk.h"
 
 #endif
 #endif
