@@ -120,18 +120,24 @@ Test(packed, blocks_keep_every_number, .fini = end) {
     cr_expect_eq(packer.widened, 0);
 }
 
-/* Layers of tests/fixtures/make_packed_weights.py; of some rows, as the resampler has them, too. */
+/* A layer of tests/fixtures/make_packed_weights.py. */
+static Linear open_stored(const char *name, mcv_weights **weights) {
+    Linear linear = {.name = "layer"};
+    char path[96];
+    snprintf(path, sizeof path, "tests/fixtures/quantized/%s", name);
+    cr_assert_eq(mcv_weights_open(path, NULL, weights), MCV_OK, "%s", mcv_error_message());
+    cr_assert_eq(mcv_weights_find(*weights, "layer.weight", &linear.weight), MCV_OK);
+    return linear;
+}
+
+/* AWQ and GPTQ; of some rows, as the resampler has them, too. */
 Test(packed, groups_keep_every_number, .fini = end) {
     static const char *const STORED[] = {"awq", "gptq-32"};
     mcv_packer packer = begin();
     for (int i = 0; i < 2; i++) {
         mcv_weights *weights;
-        Linear linear = {.name = "layer"};
+        Linear linear = open_stored(STORED[i], &weights);
         mcv_packed packed;
-        char path[96];
-        snprintf(path, sizeof path, "tests/fixtures/quantized/%s", STORED[i]);
-        cr_assert_eq(mcv_weights_open(path, NULL, &weights), MCV_OK, "%s", mcv_error_message());
-        cr_assert_eq(mcv_weights_find(weights, "layer.weight", &linear.weight), MCV_OK);
         cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
         cr_assert(packed.layout == MCV_LAYOUT_INT4 && packed.group == 32);
         check_values(STORED[i], &linear.weight, &packed);
@@ -188,13 +194,9 @@ Test(packed, what_no_kernel_knows_is_widened, .fini = end) {
     mcv_packer packer = begin();
     for (int i = 0; i < 3; i++) {
         mcv_weights *weights;
-        Linear linear = {.name = "layer"};
+        Linear linear = open_stored(WIDENED[i], &weights);
         mcv_packed packed;
-        char path[96];
         float row[COLUMNS];
-        snprintf(path, sizeof path, "tests/fixtures/quantized/%s", WIDENED[i]);
-        cr_assert_eq(mcv_weights_open(path, NULL, &weights), MCV_OK, "%s", mcv_error_message());
-        cr_assert_eq(mcv_weights_find(weights, "layer.weight", &linear.weight), MCV_OK);
         cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
         cr_assert_eq(packed.layout, MCV_LAYOUT_F32);
         cr_expect_eq(packer.widened, i + 1);
