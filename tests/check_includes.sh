@@ -85,7 +85,7 @@ check_names() {
 # All but the texts of kernels that each variant completes, and what is put in front of kernels.
 check_headers() {
     local header
-    for header in $(sources | grep '\.h$' | grep -vE '^(simd/kernels/[^/]*_tiles\.h|tests/emulated/.*)$'); do
+    for header in $(sources | grep '\.h$' | grep -vE '^(simd/kernels/[^/]*_(tiles|walk)\.h|tests/emulated/.*)$'); do
         "$CC" -std=c11 -D_GNU_SOURCE -I. -Wall -Wextra -Werror -fsyntax-only -include "$header" -x c /dev/null 2>&1 |
             sed -n "s|^|$header: |p" | head -n 3
     done
