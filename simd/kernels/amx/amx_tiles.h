@@ -8,7 +8,12 @@
 
 #include "simd/kernels/product_lanes.h"
 
-enum { MCV_TILES = 8, MCV_TILE_HEIGHT = 16, MCV_TILE_BYTES = 64 /* a row */ };
+enum {
+    MCV_TILES = 8,
+    MCV_TILE_HEIGHT = 16,
+    MCV_TILE_BYTES = 64,   /* a row */
+    MCV_ROWS_FOR_TILES = 5 /* fewer go through AVX-512 */
+};
 
 /* The shapes of the tiles (Intel, Software Developer's Manual, volume 1, chapter 18, palette 1). */
 typedef struct mcv_tile_shapes {

@@ -4,8 +4,7 @@
 #include "simd/kernels/amx/amx_tiles.h"
 
 enum {
-    FEW_ROWS = 4, /* so few go through AVX-512 */
-    STEP = 8,     /* k in 64 bytes of packed weights */
+    STEP = 8, /* k in 64 bytes of packed weights */
     ROWS = MCV_TILE_HEIGHT
 };
 /* Tiles by number. */
@@ -92,7 +91,7 @@ static Rows rows_from(const mcv_gemm_int4_args *a, size_t first) {
 
 void mcv_gemm_int4_amx(const mcv_gemm_int4_args *a) {
     size_t padded = groups_of(a) * a->group;
-    if (a->m <= FEW_ROWS || padded * MCV_LANES > MCV_SCRATCH_BYTES) {
+    if (a->m < MCV_ROWS_FOR_TILES || padded * MCV_LANES > MCV_SCRATCH_BYTES) {
         mcv_gemm_int4_avx512vnni(a);
         return;
     }
