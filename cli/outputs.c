@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "core/text.h"
 #include "formats/gguf.h"
 
 mcv_status mcv_output_check_file(const char *output, const char *option) {
@@ -20,14 +21,9 @@ static mcv_status check_file(const char *output, const char *other, const char *
     return MCV_FAIL(MCV_USAGE, "%s would take the place of %s, %s", output, other, what);
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t length = strlen(text), size = strlen(end);
-    return length >= size && strcmp(text + length - size, end) == 0;
-}
-
 static mcv_status check_entry(const char *output, const char *folder, const char *name, const char *what) {
     char *path;
-    if (ends_with(name, ".gguf")) /* a folder's model does not lie in it */
+    if (mcv_ends_with(name, ".gguf")) /* a folder's model does not lie in it */
         return MCV_OK;
     MCV_TRY(mcv_path_join(&path, folder, name));
     mcv_status status = mcv_path_is_folder(path) ? MCV_OK : check_file(output, path, what);

@@ -10,16 +10,12 @@
 #include "cli/machine.h"
 #include "cli/outputs.h"
 #include "core/file.h"
+#include "core/text.h"
 #include "formats/dump_reader.h"
 #include "formats/hash.h"
 #include "formats/json.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
-
-static bool ends_in(const char *path, const char *suffix) {
-    size_t length = strlen(path), size = strlen(suffix);
-    return length >= size && strcmp(path + length - size, suffix) == 0;
-}
 
 static mcv_status make_name(mcv_buffer *name, const char *case_name) {
     return mcv_buffer_printf(name, "logits.%s", case_name);
@@ -45,9 +41,9 @@ static mcv_status open_writer(mcv_logits_writer *self, const char *path, const m
     self->root = json_pack("{s:o, s:[]}", "made_with", describe_origin(origin), "rows");
     if (!self->root)
         return MCV_FAIL_MEMORY(0);
-    if (ends_in(path, ".json"))
+    if (mcv_ends_with(path, ".json"))
         return mcv_writer_open(&self->json, path);
-    if (ends_in(path, ".npy"))
+    if (mcv_ends_with(path, ".npy"))
         return mcv_strdup(&self->npy, path);
     MCV_TRY(mcv_safetensors_create(path, &self->numbers));
     char *text = json_dumps(json_object_get(self->root, "made_with"), JSON_COMPACT);
@@ -155,7 +151,7 @@ static bool is_kept_file(const char *path) {
 
 mcv_status mcv_logits_check_output(const char *path, int cases, bool has_rows) {
     struct stat about;
-    bool is_json = ends_in(path, ".json"), is_array = ends_in(path, ".npy");
+    bool is_json = mcv_ends_with(path, ".json"), is_array = mcv_ends_with(path, ".npy");
     MCV_TRY(mcv_output_check_file(path, "--save"));
     if (is_array && cases > 1)
         return MCV_FAIL(MCV_USAGE, "%s: a .npy file holds one case; for more, a safetensors file", path);
@@ -186,9 +182,9 @@ static mcv_status open_json(mcv_saved_logits *self, const char *path) {
 
 static mcv_status open_any(mcv_saved_logits *self, const char *path) {
     MCV_TRY(mcv_strdup(&self->path, path));
-    if (ends_in(path, ".json"))
+    if (mcv_ends_with(path, ".json"))
         return open_json(self, path);
-    if (ends_in(path, ".npy"))
+    if (mcv_ends_with(path, ".npy"))
         return mcv_npy_open(path, &self->array);
     return mcv_dump_open(path, NULL, &self->numbers);
 }

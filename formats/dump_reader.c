@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "core/text.h"
 #include "formats/json.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
@@ -58,8 +59,7 @@ static mcv_status open_safetensors(mcv_dump *dump, const mcv_name_map *names, co
 static const char SUFFIX[] = ".npy";
 
 static int is_array(const struct dirent *entry) {
-    size_t length = strlen(entry->d_name), suffix = strlen(SUFFIX);
-    return length > suffix && strcmp(entry->d_name + length - suffix, SUFFIX) == 0;
+    return strlen(entry->d_name) > strlen(SUFFIX) && mcv_ends_with(entry->d_name, SUFFIX);
 }
 
 static mcv_status open_array(mcv_dump *dump, const mcv_name_map *names, const char *folder, char *file_name) {

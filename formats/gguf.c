@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "core/text.h"
 #include "formats/gguf_internal.h"
 
 /* ---- Opening ------------------------------------------------------------------------------------------------- */
@@ -188,9 +189,8 @@ void mcv_gguf_close(mcv_gguf *file) {
 }
 
 mcv_status mcv_path_is_gguf(const char *path, bool *is_gguf) {
-    static const char MAGIC[] = "GGUF", SUFFIX[] = ".gguf";
-    size_t length = strlen(path), suffix = sizeof SUFFIX - 1;
-    *is_gguf = length > suffix && strcmp(path + length - suffix, SUFFIX) == 0;
+    static const char MAGIC[] = "GGUF";
+    *is_gguf = mcv_ends_with(path, ".gguf");
     if (*is_gguf || !mcv_file_exists(path) || mcv_path_is_folder(path))
         return MCV_OK;
     mcv_file_map map;

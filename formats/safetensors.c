@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "core/file.h"
+#include "core/text.h"
 #include "formats/json.h"
 
 enum { LENGTH_SIZE = 8, MAX_HEADER_SIZE = 100000000 };
@@ -337,14 +338,9 @@ static mcv_status resolve(const char *path, char **found) {
     return MCV_FAIL(MCV_BAD_INPUT, "%s: neither %s nor %s is in this folder", path, NAMES[0], NAMES[1]);
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t text_length = strlen(text), end_length = strlen(end);
-    return text_length >= end_length && strcmp(text + text_length - end_length, end) == 0;
-}
-
 /* Takes `path`. */
 static mcv_status open_file_or_index(mcv_safetensors *file, char *path) {
-    if (ends_with(path, ".json")) {
+    if (mcv_ends_with(path, ".json")) {
         mcv_status status = open_index(file, path);
         free(path);
         return status;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/log.h"
+#include "core/text.h"
 #include "formats/gguf_names.h"
 #include "formats/quantize_blocks.h"
 #include "ref/gguf_export.h"
@@ -37,9 +38,7 @@ typedef struct Plan {
 /* ---- Planning ------------------------------------------------------------------------------------------------ */
 
 static mcv_weight_type vision_type(const Plan *plan, const Piece *piece) {
-    static const char SUFFIX[] = ".weight";
-    size_t length = strlen(piece->name), suffix = sizeof SUFFIX - 1;
-    bool is_weight = length > suffix && strcmp(piece->name + length - suffix, SUFFIX) == 0;
+    bool is_weight = mcv_ends_with(piece->name, ".weight");
     bool is_table = piece->rank == 4 || strcmp(piece->name, "v.position_embd.weight") == 0;
     if (plan->vision_type == MCV_WEIGHT_F32 || !is_weight || piece->rank < 2)
         return MCV_WEIGHT_F32;

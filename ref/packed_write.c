@@ -10,6 +10,7 @@
 
 #include "core/file.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "formats/gguf_names.h"
 #include "formats/quantize_packed.h"
 #include "formats/safetensors.h"
@@ -22,16 +23,11 @@ typedef struct Packing {
     size_t packed; /* matrices */
 } Packing;
 
-static bool ends_with(const char *text, const char *end) {
-    size_t length = strlen(text), size = strlen(end);
-    return length >= size && strcmp(text + length - size, end) == 0;
-}
-
 /* ---- Which matrices ------------------------------------------------------------------------------------------ */
 
 static bool is_linear_of_layer(const char *name) {
     static const char LAYERS[] = "llm.model.layers.";
-    return strncmp(name, LAYERS, strlen(LAYERS)) == 0 && ends_with(name, "_proj.weight");
+    return strncmp(name, LAYERS, strlen(LAYERS)) == 0 && mcv_ends_with(name, "_proj.weight");
 }
 
 static bool can_be_packed(const PackedJob *job, const char *name, const mcv_weight *weight) {
@@ -319,8 +315,8 @@ static bool is_copied(const char *name) {
     static const char *const ENDINGS[] = {".json", ".txt", ".jinja", ".model", ".py"};
     bool copied = false;
     for (size_t i = 0; i < sizeof ENDINGS / sizeof *ENDINGS; i++)
-        copied = copied || ends_with(name, ENDINGS[i]);
-    return copied && strcmp(name, "config.json") != 0 && !ends_with(name, ".index.json");
+        copied = copied || mcv_ends_with(name, ENDINGS[i]);
+    return copied && strcmp(name, "config.json") != 0 && !mcv_ends_with(name, ".index.json");
 }
 
 static mcv_status copy_entry(const Packing *self, const char *name) {

@@ -4,14 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/text.h"
 #include "video/clip.h"
 
 static const char FOLDER[] = "tests/fixtures/videos";
-
-static bool ends_with(const char *name, const char *end) {
-    size_t length = strlen(name), end_length = strlen(end);
-    return length >= end_length && strcmp(name + length - end_length, end) == 0;
-}
 
 /* The frames that a model would see, then the first once more. */
 static mcv_status read_clip(const char *path) {
@@ -36,7 +32,7 @@ static void check_file(const char *name) {
     const char *message = mcv_error_message();
     if (status != MCV_OK)
         cr_expect_not_null(strstr(message, name), "%s is not named: %s", name, message);
-    if (!mcv_video_has_libav && !ends_with(name, ".y4m") && !ends_with(name, ".webp"))
+    if (!mcv_video_has_libav && !mcv_ends_with(name, ".y4m") && !mcv_ends_with(name, ".webp"))
         cr_expect(status == MCV_UNSUPPORTED || status == MCV_BAD_INPUT, "%s: %d: %s", name, status, message);
     else if (strncmp(name, "read-", 5) == 0)
         cr_expect_eq(status, MCV_OK, "%s", message);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/text.h"
 #include "simd/engine/fast_image.h"
 #include "simd/engine/fast_qwen3.h"
 #include "simd/engine/fast_resampler.h"
@@ -481,8 +482,7 @@ static mcv_status load_weights(mcv_engine *engine, MiniCPMV *model) {
     mcv_packer packer = {.pool = model->pool, .arena = &engine->weights, .group = (size_t)engine->options.group};
     if (!path)
         return pack_modules(engine, model, &packer);
-    size_t length = strlen(path);
-    if (length >= 5 && strcmp(path + length - 5, ".json") == 0) /* would be read as an index of several files */
+    if (mcv_ends_with(path, ".json")) /* would be read as an index of several files */
         return MCV_FAIL(MCV_USAGE, "%s: packed weights are not kept in a file of JSON; another name is expected", path);
     if (access(path, F_OK) == 0) {
         mcv_safetensors *kept = NULL;
