@@ -38,7 +38,8 @@ const mcv_command mcv_bench_command = {
     .max_operands = 1,
     .details =
         "model: times the fast engine stage by stage: opening, encoder and resampler on a slice of 448 x 448,\n"
-        "prompts, decoding; medians of some runs.\n"
+        "prompts, decoding; medians of some runs. Decoding takes turns with reading memory, token by token: shown are\n"
+        "the bytes of weights, keys and values that a token reads, and the share of that read bandwidth.\n"
         "kernels: times every kernel at the model's shapes with one thread and with all (--threads), each in turn with "
         "the\n"
         "loop that limits it: multiply-adds of FP32, products of bytes, or reading memory. Prints medians and the\n"

@@ -8,12 +8,12 @@
 #include "blas/blas.h"
 #include "cli/json_output.h"
 #include "cli/kernel_work.h"
+#include "cli/read_limit.h"
 #include "core/threads.h"
 #include "simd/kernels/peaks.h"
 
 enum {
-    SAMPLES = 9,                    /* pairs of a kernel's time and its limit's */
-    READ_BYTES = 256 * 1024 * 1024, /* several times what caches hold */
+    SAMPLES = 9, /* pairs of a kernel's time and its limit's */
     PEAK_ROUNDS = 1000 * 1000,
 };
 
@@ -78,10 +78,9 @@ typedef struct Bench {
     bool has_blas, json;
     const char *filter;
     mcv_pool *pool;
-    char *scratch;           /* of each thread */
-    const uint64_t *memory;  /* READ_BYTES */
+    char *scratch; /* of each thread */
+    mcv_read_limit read;
     double best[MCV_LIMITS]; /* the medians of limits with this pool; 0: not measured */
-    uint64_t *sums;          /* of each thread, so that what is read is used */
     json_t *limits, *results;
 } Bench;
 
@@ -93,40 +92,24 @@ typedef struct Loop {
     double amounts[64]; /* of each thread: operations */
 } Loop;
 
-/* Four streams, which a core reads faster than one. */
-static uint64_t read_words(const uint64_t *words, size_t count) {
-    uint64_t sum[8] = {0};
-    for (size_t i = 0; i + 8 <= count / 4; i += 8)
-        for (size_t stream = 0; stream < 4; stream++) {
-            const uint64_t *line = words + stream * (count / 4) + i;
-            __builtin_prefetch((const char *)line + 512);
-            for (size_t j = 0; j < 8; j++)
-                sum[j] += line[j];
-        }
-    return sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
-}
-
 static const mcv_peak PEAKS[] = {MCV_PEAK_f32, MCV_PEAK_int8, MCV_PEAK_bf16}; /* [mcv_limit] */
 
 static void run_limit(void *context, size_t begin, size_t end, int worker) {
     Loop *loop = context;
-    const Bench *bench = loop->bench;
-    size_t words = READ_BYTES / sizeof *bench->memory / (size_t)mcv_pool_threads(bench->pool);
-    for (size_t i = begin; i < end; i++) {
-        if (loop->limit == MCV_LIMIT_READ)
-            bench->sums[worker] += read_words(bench->memory + i * words, words);
-        else
-            loop->amounts[i] = mcv_peak_run(PEAKS[loop->limit], bench->target, PEAK_ROUNDS);
-    }
+    (void)worker;
+    for (size_t i = begin; i < end; i++)
+        loop->amounts[i] = mcv_peak_run(PEAKS[loop->limit], loop->bench->target, PEAK_ROUNDS);
 }
 
 /* Operations or bytes a second; 0: this target has no loop for it. */
 static double measure_limit(const Bench *bench, mcv_limit limit) {
+    if (limit == MCV_LIMIT_READ)
+        return mcv_read_limit_measure(&bench->read, 1);
     Loop loop = {.bench = bench, .limit = limit};
     size_t threads = (size_t)mcv_pool_threads(bench->pool);
-    double start = mcv_seconds();
+    double start = mcv_seconds(), amount = 0;
     mcv_parallel_for(bench->pool, threads, run_limit, &loop);
-    double time = mcv_seconds() - start, amount = limit == MCV_LIMIT_READ ? (double)READ_BYTES : 0;
+    double time = mcv_seconds() - start;
     for (size_t i = 0; i < threads; i++)
         amount += loop.amounts[i];
     return amount / time;
@@ -311,7 +294,7 @@ static mcv_status bench_threads(Bench *bench, int threads, mcv_arena *arena) {
     MCV_TRY(mcv_pool_create(&bench->pool, threads));
     count = (size_t)mcv_pool_threads(bench->pool);
     MCV_TRY(mcv_arena_alloc(arena, (void **)&bench->scratch, count, MCV_SCRATCH_BYTES));
-    MCV_TRY(MCV_ARENA_NEW(arena, &bench->sums, count));
+    MCV_TRY(mcv_read_limit_make(&bench->read, bench->pool, arena));
     memset(bench->best, 0, sizeof bench->best);
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
         if (is_wanted(bench, &CASES[i]))
@@ -320,13 +303,11 @@ static mcv_status bench_threads(Bench *bench, int threads, mcv_arena *arena) {
     return MCV_OK;
 }
 
-static mcv_status bench_all(Bench *bench, int threads, mcv_arena *arena) {
-    uint64_t *memory;
-    MCV_TRY(MCV_ARENA_NEW(arena, &memory, READ_BYTES / sizeof *memory));
-    memset(memory, 1, READ_BYTES); /* pages that were never written are all the same one */
-    bench->memory = memory;
+static mcv_status bench_all(Bench *bench, int threads) {
     for (int count = 1; count <= threads; count = count < threads ? threads : threads + 1) {
-        mcv_status status = bench_threads(bench, count, arena);
+        mcv_arena arena = {0};
+        mcv_status status = bench_threads(bench, count, &arena);
+        mcv_arena_free(&arena);
         mcv_pool_free(bench->pool);
         bench->pool = NULL;
         MCV_TRY(status);
@@ -358,7 +339,6 @@ static void print_head(const Bench *bench) {
 
 mcv_status mcv_bench_kernels(const char *target, const char *filter, int threads, bool json) {
     Bench bench = {.filter = filter, .json = json};
-    mcv_arena arena = {0};
     MCV_TRY(check_filter(&bench));
     MCV_TRY(mcv_target_find(target, mcv_cpu_this(), &bench.target));
     MCV_TRY(mcv_kernels_select(target, &bench.kernels));
@@ -368,11 +348,10 @@ mcv_status mcv_bench_kernels(const char *target, const char *filter, int threads
     bench.results = json_array();
     if (!json)
         print_head(&bench);
-    mcv_status status = bench_all(&bench, threads, &arena);
+    mcv_status status = bench_all(&bench, threads);
     if (status == MCV_OK && json)
         status = print_json(&bench);
     json_decref(bench.limits);
     json_decref(bench.results);
-    mcv_arena_free(&arena);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "cli/engine_options.h"
 #include "cli/json_output.h"
 #include "cli/model_options.h"
+#include "cli/read_limit.h"
 #include "core/buffer.h"
 #include "core/log.h"
 #include "core/random.h"
@@ -18,7 +19,8 @@ typedef struct bench {
     mcv_model *model;
     int repeats, answer; /* tokens of an answer */
     json_t *results;
-    int number; /* of runs: each begins with it, so that none finds the last one's prompt in the cache */
+    double peak; /* bytes of resident memory, without what read limits are measured with */
+    int number;  /* of runs: each begins with it, so that none finds the last one's prompt in the cache */
 } bench;
 
 static int ascending(const void *a, const void *b) {
@@ -26,11 +28,15 @@ static int ascending(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
+static double median_of(double *values, int count) {
+    qsort(values, (size_t)count, sizeof *values, ascending);
+    return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
 /* Adds a row: the median of some runs, in seconds; `per`: what was done in them, of which the row tells how many a
  * second. */
 static mcv_status add_row(bench *self, const char *stage, double *seconds, int count, double per, const char *unit) {
-    qsort(seconds, (size_t)count, sizeof *seconds, ascending);
-    double median = (seconds[(count - 1) / 2] + seconds[count / 2]) / 2;
+    double median = median_of(seconds, count);
     json_t *row = json_pack("{s:s, s:f, s:f, s:i, s:f, s:s}", "stage", stage, "seconds", median, "fastest", seconds[0],
                             "runs", count, "per_second", median > 0 ? per / median : 0.0, "unit", unit);
     return json_array_append_new(self->results, row) == 0 ? MCV_OK : MCV_FAIL_MEMORY(sizeof(json_t));
@@ -100,24 +106,84 @@ static mcv_status bench_prompt(bench *self, int tokens) {
     return add_row(self, stage, seconds, self->repeats, (double)times.prompt_tokens, "tokens");
 }
 
-static mcv_status bench_answer(bench *self) {
-    double seconds[MOST_REPEATS];
+/* What reading memory took in one run. */
+typedef struct Turns {
+    const mcv_read_limit *limit;
+    double seconds; /* of reading, `count` times */
+    int count;
+} Turns;
+
+/* Memory is read in turn with each token: what others leave of it changes from one second to the next. */
+static mcv_status read_between(void *context, size_t index, const float *logits, int vocab_size) {
+    Turns *turns = context;
+    (void)index, (void)logits, (void)vocab_size;
+    turns->seconds += MCV_READ_LIMIT_BYTES / mcv_read_limit_measure(turns->limit, 1);
+    turns->count++;
+    return MCV_OK;
+}
+
+static mcv_status run_answer(bench *self, const int32_t *ids, Turns *turns, mcv_times *times) {
+    mcv_part part = {.text = "Tell me more."};
+    mcv_message message = {"user", &part, 1};
+    mcv_conversation conversation = {.messages = &message, .num_messages = 1};
+    mcv_model_reset_times(self->model);
+    /* The first token comes from the prompt. */
+    MCV_TRY(mcv_score(self->model, &conversation, NULL, ids, (size_t)self->answer + 1, read_between, turns));
+    *times = mcv_model_times(self->model);
+    return MCV_OK;
+}
+
+/* The answer's row, with the bytes that had to be read, how fast they were, and how fast memory was in the same run. */
+static mcv_status add_answer(bench *self, double *seconds, double *read, double *shares, const mcv_times *times) {
+    MCV_TRY(add_row(self, "answer", seconds, self->repeats, (double)times->decoded_tokens, "tokens"));
+    json_t *row = json_array_get(self->results, json_array_size(self->results) - 1);
+    double bytes = (double)times->decoding_bytes;
+    json_t *more = json_pack("{s:f, s:f, s:f, s:f}", "bytes_per_token", bytes / (double)times->decoded_tokens,
+                             "bytes_per_second", bytes / median_of(seconds, self->repeats), "read_bytes_per_second",
+                             median_of(read, self->repeats), "of_read", median_of(shares, self->repeats));
+    int result = json_object_update(row, more);
+    json_decref(more);
+    return result == 0 ? MCV_OK : MCV_FAIL_MEMORY(sizeof(json_t));
+}
+
+static double peak_resident(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss * 1024;
+}
+
+static mcv_status bench_answers(bench *self, const mcv_read_limit *limit) {
+    double seconds[MOST_REPEATS], read[MOST_REPEATS], shares[MOST_REPEATS];
     mcv_times times = {0};
-    mcv_generation_options options = mcv_generation_options_preset(self->model, 0, 0);
-    options.num_beams = 1;
-    options.max_new_tokens = options.min_new_tokens = self->answer + 1; /* the first comes from the prompt */
-    for (int i = 0; i < self->repeats; i++) {
-        mcv_part part = {.text = "Tell me more."};
-        mcv_message message = {"user", &part, 1};
-        mcv_conversation conversation = {.messages = &message, .num_messages = 1};
-        char *answer;
-        mcv_model_reset_times(self->model);
-        MCV_TRY(mcv_chat(self->model, &conversation, 1, NULL, &options, NULL, &answer));
-        mcv_free(answer);
-        times = mcv_model_times(self->model);
+    int32_t *ids;
+    MCV_TRY(MCV_NEW(&ids, (size_t)self->answer + 1)); /* all of them 0: no token takes longer than another */
+    mcv_status status = MCV_OK;
+    for (int i = 0; i < self->repeats && status == MCV_OK; i++) {
+        Turns turns = {limit, 0, 0};
+        status = run_answer(self, ids, &turns, &times);
         seconds[i] = times.decoding;
+        read[i] = MCV_READ_LIMIT_BYTES / turns.seconds * turns.count;
+        shares[i] = (double)times.decoding_bytes / times.decoding / read[i];
     }
-    return add_row(self, "answer", seconds, self->repeats, (double)times.decoded_tokens, "tokens");
+    free(ids);
+    MCV_TRY(status);
+    return add_answer(self, seconds, read, shares, &times);
+}
+
+static mcv_status bench_answer(bench *self, int threads) {
+    mcv_arena arena = {0};
+    mcv_read_limit limit;
+    mcv_pool *pool;
+    self->peak = peak_resident();
+    MCV_TRY(mcv_pool_create(&pool, threads));
+    mcv_status status = mcv_read_limit_make(&limit, pool, &arena);
+    if (status == MCV_OK)
+        status = bench_answers(self, &limit);
+    mcv_arena_free(&arena);
+    mcv_pool_free(pool);
+    double peak = peak_resident() - MCV_READ_LIMIT_BYTES;
+    self->peak = peak > self->peak ? peak : self->peak;
+    return status;
 }
 
 /* ---- The command ----------------------------------------------------------------------------------------------- */
@@ -162,23 +228,31 @@ static mcv_status run_all(bench *self, const mcv_arguments *arguments) {
     MCV_TRY(bench_image(self));
     for (int i = 0; i < num_prompts; i++)
         MCV_TRY(bench_prompt(self, prompts[i]));
-    return bench_answer(self);
+    return bench_answer(self, arguments->threads);
+}
+
+static double number_of(const json_t *row, const char *key) {
+    return json_number_value(json_object_get(row, key));
+}
+
+static void print_row(const json_t *row) {
+    printf("%-16s %10.4f %12.2f %s", json_string_value(json_object_get(row, "stage")), number_of(row, "seconds"),
+           number_of(row, "per_second"), json_string_value(json_object_get(row, "unit")));
+    if (json_object_get(row, "of_read"))
+        printf(" of %.3f GB; %.1f GB/s, %.1f %% of read, %.1f GB/s", 1e-9 * number_of(row, "bytes_per_token"),
+               1e-9 * number_of(row, "bytes_per_second"), 100 * number_of(row, "of_read"),
+               1e-9 * number_of(row, "read_bytes_per_second"));
+    putchar('\n');
 }
 
 static mcv_status print_results(const bench *self, bool json) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    double peak = (double)usage.ru_maxrss * 1024;
     if (json)
-        return mcv_json_print(json_pack("{s:O, s:f}", "stages", self->results, "peak_resident_bytes", peak));
+        return mcv_json_print(json_pack("{s:O, s:f}", "stages", self->results, "peak_resident_bytes", self->peak));
     size_t i;
     json_t *row;
     printf("%-16s %10s %12s\n", "stage", "seconds", "a second");
-    json_array_foreach(self->results, i, row)
-        printf("%-16s %10.4f %12.2f %s\n", json_string_value(json_object_get(row, "stage")),
-               json_number_value(json_object_get(row, "seconds")),
-               json_number_value(json_object_get(row, "per_second")), json_string_value(json_object_get(row, "unit")));
-    printf("peak resident memory: %.2f GB\n", peak * 1e-9);
+    json_array_foreach(self->results, i, row) print_row(row);
+    printf("peak resident memory: %.2f GB\n", self->peak * 1e-9);
     return MCV_OK;
 }
 

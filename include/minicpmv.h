@@ -306,6 +306,7 @@ typedef struct mcv_times {
     double encoder, resampler, prompt, decoding;
     int64_t slices, groups, prompt_tokens, decoded_tokens; /* a group: a block of image tokens; prompt tokens that were
                                                               still in the cache do not count */
+    int64_t decoding_bytes; /* that decoding had to read: packed weights for each step, keys and values of each token */
 } mcv_times;
 
 /* Of the fast engine; all 0 for the reference. */

@@ -31,6 +31,7 @@ struct mcv_engine {
     mcv_prefix prefix;    /* the last conversation */
     mcv_arena step_arena; /* temporaries of a step of decoding */
     size_t step_reserved; /* bytes that it holds */
+    size_t decoder_bytes; /* of packed weights, which a step reads */
     mcv_times times;
     char remark[128];
 };
@@ -250,6 +251,9 @@ static mcv_status state_step(void *context, const int32_t *ids, int rows, float 
     if (status != MCV_OK)
         mcv_prefix_keys_free(&state->keys);
     engine->times.decoded_tokens += rows;
+    engine->times.decoding_bytes += (int64_t)engine->decoder_bytes;
+    for (int i = 0; i < rows; i++)
+        engine->times.decoding_bytes += (int64_t)mcv_kv_bytes(&engine->cache, state->rows[i].length);
     mcv_arena_restore(&engine->step_arena, mark);
     return status;
 }
@@ -526,6 +530,7 @@ static mcv_status create(mcv_engine *engine, MiniCPMV *model, const mcv_model_op
         MCV_TRY(replace(&engine->ops.kernels));
     MCV_TRY(load_weights(engine, model));
     mcv_arena_settle(&engine->weights);
+    engine->decoder_bytes = mcv_qwen3_bytes(&engine->qwen3);
     if (engine->siglip.num_heads)
         MCV_TRY(check_head_dim("vpm", engine->siglip.dim / engine->siglip.num_heads));
     MCV_TRY(check_head_dim("resampler", (size_t)(model->resampler.embed_dim / model->resampler.num_heads)));

@@ -38,6 +38,18 @@ mcv_status mcv_qwen3_pack(const Qwen3ForCausalLM *llm, mcv_precision precision, 
     return mcv_pack_linear(packer, llm->lm_head.name, &llm->lm_head, head, &qwen3->lm_head);
 }
 
+size_t mcv_qwen3_bytes(const mcv_qwen3 *qwen3) {
+    size_t bytes = mcv_packed_bytes(&qwen3->lm_head);
+    for (int i = 0; i < qwen3->llm->model.num_layers; i++) {
+        const mcv_qwen3_layer *layer = &qwen3->layers[i];
+        const mcv_packed *const parts[] = {&layer->q_proj,    &layer->k_proj,  &layer->v_proj,   &layer->o_proj,
+                                           &layer->gate_proj, &layer->up_proj, &layer->down_proj};
+        for (size_t j = 0; j < sizeof parts / sizeof *parts; j++)
+            bytes += mcv_packed_bytes(parts[j]);
+    }
+    return bytes;
+}
+
 /* ---- Attention ---------------------------------------------------------------------------------------------- */
 
 /* What a pass over the layers carries along. */

@@ -40,6 +40,9 @@ void mcv_qwen3_norm(const mcv_ops *ops, const mcv_qwen3 *qwen3, const float *x, 
 mcv_status mcv_qwen3_logits(mcv_arena *arena, const mcv_ops *ops, const mcv_qwen3 *qwen3, const float *normed,
                             size_t rows, float *logits);
 
+/* Bytes of packed weights, all of which each pass reads that asks for logits. */
+size_t mcv_qwen3_bytes(const mcv_qwen3 *qwen3);
+
 /* Bytes of temporaries that mcv_qwen3_layers and mcv_qwen3_logits take from the arena for `rows` tokens with `keys`
  * visible positions each, no tap. */
 size_t mcv_qwen3_temporaries(const mcv_qwen3 *qwen3, size_t rows, size_t keys);

@@ -154,3 +154,7 @@ mcv_kv_block mcv_kv_block_at(const mcv_kv_cache *cache, const mcv_kv_sequence *s
     bool scaled = cache->type == MCV_KV_INT8;
     return (mcv_kv_block){data, data + cache->k_bytes, scaled ? scales : NULL, scaled ? scales + MCV_KEY_BLOCK : NULL};
 }
+
+size_t mcv_kv_bytes(const mcv_kv_cache *cache, uint32_t length) {
+    return page_bytes(cache) / MCV_KEY_BLOCK * length;
+}

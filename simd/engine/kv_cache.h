@@ -40,6 +40,9 @@ mcv_status mcv_kv_fork(const mcv_kv_sequence *sequence, mcv_kv_sequence *copy);
 void mcv_kv_store(const mcv_kv_cache *cache, const mcv_kv_sequence *sequence, size_t layer, uint32_t position,
                   const float *k, const float *v);
 
+/* Bytes of the keys and values of `length` positions. */
+size_t mcv_kv_bytes(const mcv_kv_cache *cache, uint32_t length);
+
 /* The block of positions 64 i to 64 i + 63 of a head in a layer. */
 mcv_kv_block mcv_kv_block_at(const mcv_kv_cache *cache, const mcv_kv_sequence *sequence, size_t layer, size_t head,
                              size_t block);

@@ -75,3 +75,10 @@ mcv_status mcv_pack_linear(mcv_packer *packer, const char *key, const Linear *li
         MCV_TRY(pack(packer, weight, stored, packed));
     return packer->writer ? mcv_keep_parts(packer->writer, key, packed, source) : MCV_OK;
 }
+
+size_t mcv_packed_bytes(const mcv_packed *packed) {
+    size_t bytes = 0;
+    for (int i = 0; i < MCV_PARTS; i++)
+        bytes += mcv_panels(packed->n) * packed->parts[i].panel_bytes;
+    return bytes;
+}

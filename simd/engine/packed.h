@@ -74,6 +74,9 @@ mcv_status mcv_pack_linear(mcv_packer *packer, const char *key, const Linear *li
  * pages, from which weights are read faster. What the file's pages take is given back at once. */
 mcv_status mcv_kept_copy(mcv_packer *packer);
 
+/* Bytes of a layer's packed weights. */
+size_t mcv_packed_bytes(const mcv_packed *packed);
+
 /* Panels of MCV_LANES rows, the last one filled up with zeros. */
 static inline size_t mcv_panels(size_t n) {
     return (n + MCV_LANES - 1) / MCV_LANES;
