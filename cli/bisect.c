@@ -61,11 +61,15 @@ static mcv_status run_alone(const bisection *self, side *of) {
         return MCV_FAIL(MCV_BAD_INPUT, "%s: a folder for what %s computes cannot be made there", made, of->path);
     snprintf(path, sizeof path, "%s/run.safetensors", made);
     mcv_log_remark("running %s", of->path);
-    mcv_status status = write_run(self, of->model, path);
+    const mcv_unfinished *before = mcv_unfinished_newest();
+    mcv_status status = mcv_unfinished_add(made, NULL);
+    if (status == MCV_OK)
+        status = write_run(self, of->model, path);
+    if (status == MCV_OK)
+        status = mcv_unfinished_add(path, NULL);
     if (status == MCV_OK)
         status = mcv_dump_open(path, NULL, &of->dump);
-    unlink(path);
-    rmdir(made);
+    mcv_unfinished_settle(before, false);
     return status;
 }
 

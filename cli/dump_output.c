@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/json_output.h"
 #include "core/file.h"
@@ -41,28 +40,28 @@ mcv_status mcv_dump_to_safetensors(const char *path, mcv_dump_output *output) {
 
 typedef struct npy_folder {
     char *path;
-    char **files; /* [count]: the paths of those that were written */
-    size_t count, capacity;
+    const mcv_unfinished *before; /* listed before the folder was made */
     json_t *metadata;
 } npy_folder;
 
-/* *path: of a file in the folder, which will be removed if the run fails. */
-static mcv_status add_file(npy_folder *self, const char *name, const char *suffix, char **path) {
+/* *path: of a file in the folder, which is removed if the run fails. To be released with free(). */
+static mcv_status add_file(const npy_folder *self, const char *name, const char *suffix, char **path) {
     mcv_buffer file_name = {0};
-    MCV_TRY(MCV_GROW(&self->files, &self->capacity, self->count + 1));
+    *path = NULL;
     mcv_status status = mcv_buffer_printf(&file_name, "%s%s", name, suffix);
     if (status == MCV_OK)
         status = mcv_path_join(path, self->path, mcv_buffer_text(&file_name));
     mcv_buffer_free(&file_name);
-    if (status == MCV_OK)
-        self->files[self->count++] = *path;
-    return status;
+    return status == MCV_OK ? mcv_unfinished_add(*path, NULL) : status;
 }
 
 static mcv_status write_array(void *context, const char *name, const mcv_tensor *tensor) {
     char *path;
-    MCV_TRY(add_file(context, name, ".npy", &path));
-    return mcv_npy_write(path, tensor);
+    mcv_status status = add_file(context, name, ".npy", &path);
+    if (status == MCV_OK)
+        status = mcv_npy_write(path, tensor);
+    free(path);
+    return status;
 }
 
 static mcv_status keep_text(void *context, const char *name, const char *text) {
@@ -70,47 +69,43 @@ static mcv_status keep_text(void *context, const char *name, const char *text) {
     return json_object_set_new(self->metadata, name, json_string(text)) == 0 ? MCV_OK : MCV_FAIL_MEMORY(strlen(text));
 }
 
-static mcv_status write_metadata(npy_folder *self) {
+static mcv_status write_metadata(const npy_folder *self) {
     char *path;
-    MCV_TRY(add_file(self, "metadata", ".json", &path));
-    return json_dump_file(self->metadata, path, JSON_INDENT(1)) == 0
-               ? MCV_OK
-               : MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be written: %s", path, strerror(errno));
+    mcv_status status = add_file(self, "metadata", ".json", &path);
+    if (status == MCV_OK && json_dump_file(self->metadata, path, JSON_INDENT(1)) != 0)
+        status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be written: %s", path, strerror(errno));
+    free(path);
+    return status;
 }
 
 static mcv_status finish_folder(void *context, bool complete) {
     npy_folder *self = context;
     mcv_status status = complete ? write_metadata(self) : MCV_OK;
-    for (size_t i = 0; i < self->count; i++) {
-        if (!complete || status != MCV_OK)
-            unlink(self->files[i]);
-        free(self->files[i]);
-    }
-    if (!complete || status != MCV_OK)
-        rmdir(self->path);
-    free(self->files);
+    mcv_unfinished_settle(self->before, complete && status == MCV_OK);
     free(self->path);
     json_decref(self->metadata);
     free(self);
     return status;
 }
 
-mcv_status mcv_dump_to_npy(const char *path, mcv_dump_output *output) {
-    npy_folder *self;
+static mcv_status start_folder(npy_folder *self, const char *path) {
+    self->before = mcv_unfinished_newest();
+    self->metadata = json_object();
+    MCV_TRY(mcv_strdup(&self->path, path));
+    if (!self->metadata)
+        return MCV_FAIL_MEMORY(0);
     if (mkdir(path, 0777) != 0)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: a new folder cannot be created: %s", path, strerror(errno));
-    mcv_status status = MCV_NEW(&self, 1);
-    if (status == MCV_OK) {
-        self->metadata = json_object();
-        status = mcv_strdup(&self->path, path);
-        if (status == MCV_OK && !self->metadata)
-            status = MCV_FAIL_MEMORY(0);
-        *output = (mcv_dump_output){write_array, keep_text, finish_folder, self};
-        if (status != MCV_OK)
-            finish_folder(self, false);
-    }
+    return mcv_unfinished_add(path, NULL);
+}
+
+mcv_status mcv_dump_to_npy(const char *path, mcv_dump_output *output) {
+    npy_folder *self;
+    MCV_TRY(MCV_NEW(&self, 1));
+    mcv_status status = start_folder(self, path);
+    *output = (mcv_dump_output){write_array, keep_text, finish_folder, self};
     if (status != MCV_OK)
-        rmdir(path);
+        finish_folder(self, false);
     return status;
 }
 

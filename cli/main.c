@@ -10,6 +10,7 @@
 
 #include "cli/outputs.h"
 #include "core/log.h"
+#include "core/unfinished.h"
 
 /* One a line, so that a new one changes one line. */
 /* clang-format off */
@@ -115,6 +116,7 @@ static bool is_any_of(const char *word, const char *a, const char *b) {
 int main(int argc, char **argv) {
     keep_standard_streams();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, not a silent end */
+    mcv_unfinished_watch_signals();
     const char *name = argc > 1 ? argv[1] : NULL;
     const mcv_command *command = name ? find_command(name) : NULL;
     mcv_status status = MCV_OK;

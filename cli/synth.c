@@ -118,12 +118,16 @@ static mcv_status write_text(const char *folder, const char *name, const char *t
     mcv_file_writer writer;
     MCV_TRY(mcv_path_join(&path, folder, name));
     mcv_status status = mcv_writer_open(&writer, path);
-    free(path);
-    MCV_TRY(status);
-    status = mcv_writer_write(&writer, text, size);
+    if (status == MCV_OK) {
+        status = mcv_writer_write(&writer, text, size);
+        if (status == MCV_OK)
+            status = mcv_writer_commit(&writer);
+        else
+            mcv_writer_abandon(&writer);
+    }
     if (status == MCV_OK)
-        return mcv_writer_commit(&writer);
-    mcv_writer_abandon(&writer);
+        status = mcv_unfinished_add(path, NULL);
+    free(path);
     return status;
 }
 
@@ -232,9 +236,16 @@ static mcv_status shard_path(const synthesis *self, int number, char **path) {
 
 static mcv_status finish_shard(synthesis *self) {
     mcv_safetensors_writer *shard = self->shard;
+    char *path;
     self->shard = NULL;
     self->shard_bytes = 0;
-    return shard ? mcv_safetensors_commit(shard) : MCV_OK;
+    if (!shard)
+        return MCV_OK;
+    MCV_TRY(mcv_safetensors_commit(shard));
+    MCV_TRY(shard_path(self, self->num_shards, &path));
+    mcv_status status = mcv_unfinished_add(path, NULL);
+    free(path);
+    return status;
 }
 
 static mcv_status start_shard(synthesis *self) {
@@ -294,6 +305,8 @@ static mcv_status name_shards(const synthesis *self) {
         mcv_status status = mcv_path_join(&to, self->folder, name);
         if (status == MCV_OK && rename(from, to) != 0)
             status = MCV_FAIL(MCV_BAD_INPUT, "%s: %s", to, strerror(errno));
+        if (status == MCV_OK)
+            status = mcv_unfinished_add(to, NULL);
         free(from);
         free(to);
         MCV_TRY(status);
@@ -377,7 +390,9 @@ static mcv_status write_model(synthesis *self, const mcv_arguments *arguments) {
     if (like && (mcv_option_count(arguments, "layers") || mcv_option_count(arguments, "vision-layers")))
         return MCV_FAIL(MCV_USAGE, "--layers and --vision-layers do not go with --like, whose config.json says them");
     self->seed = (uint64_t)seed;
-    if (mkdir(self->folder, 0777) != 0 && errno != EEXIST)
+    if (mkdir(self->folder, 0777) == 0)
+        MCV_TRY(mcv_unfinished_add(self->folder, NULL));
+    else if (errno != EEXIST)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: %s", self->folder, strerror(errno));
     MCV_TRY(refuse_model(self->folder));
     MCV_TRY(like ? copy_small_files(like, self->folder)
@@ -399,6 +414,7 @@ static mcv_status print_outcome(const synthesis *self, bool json) {
 
 static mcv_status run(const mcv_arguments *arguments) {
     synthesis self = {0};
+    const mcv_unfinished *before = mcv_unfinished_newest();
     MCV_TRY(mcv_option_required(arguments, "output", &self.folder));
     self.weight_map = json_object();
     mcv_status status = mcv_pool_create(&self.pool, arguments->threads);
@@ -409,6 +425,7 @@ static mcv_status run(const mcv_arguments *arguments) {
         status = print_outcome(&self, arguments->json);
     if (self.shard)
         mcv_safetensors_abandon(self.shard);
+    mcv_unfinished_settle(before, status == MCV_OK);
     json_decref(self.weight_map);
     free(self.numbers);
     mcv_pool_free(self.pool);

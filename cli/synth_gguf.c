@@ -50,7 +50,11 @@ mcv_status mcv_synth_gguf(const char *folder, const mcv_mix *mix, uint64_t seed,
     if (status == MCV_OK)
         status = gguf_write_language(&job, mix, language);
     if (status == MCV_OK)
+        status = mcv_unfinished_add(language, NULL);
+    if (status == MCV_OK)
         status = gguf_write_vision(&job, MCV_WEIGHT_F16, vision);
+    if (status == MCV_OK)
+        status = mcv_unfinished_add(vision, NULL);
     free(language);
     free(vision);
     *bytes = self.bytes;

@@ -8,9 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static mcv_status fail_kind(const char *path, const struct stat *about) {
+    const char *found = S_ISDIR(about->st_mode) ? "folder" : S_ISFIFO(about->st_mode) ? "pipe" : "device";
+    return MCV_FAIL(MCV_BAD_INPUT, "%s: expected a regular file, found a %s", path, found);
+}
+
 mcv_status mcv_file_open_map(const char *path, mcv_file_map *map) {
     *map = (mcv_file_map){0};
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused, not waited for */
     if (file < 0)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
     mcv_status status = MCV_OK;
@@ -18,7 +23,7 @@ mcv_status mcv_file_open_map(const char *path, mcv_file_map *map) {
     if (fstat(file, &about) != 0)
         status = MCV_FAIL(MCV_BAD_INPUT, "%s: %s", path, strerror(errno));
     else if (!S_ISREG(about.st_mode))
-        status = MCV_FAIL(MCV_BAD_INPUT, "%s: not a regular file", path);
+        status = fail_kind(path, &about);
     else if (about.st_size > 0) {
         void *data = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, file, 0);
         if (data == MAP_FAILED)
@@ -76,12 +81,20 @@ mcv_status mcv_file_read(const char *path, size_t limit, mcv_buffer *buffer) {
 }
 
 bool mcv_file_exists(const char *path) {
-    return access(path, R_OK) == 0;
+    struct stat about;
+    return lstat(path, &about) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 bool mcv_path_is_folder(const char *path) {
     struct stat about;
     return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
+mcv_status mcv_file_check_regular(const char *path) {
+    struct stat about;
+    if (stat(path, &about) != 0)
+        return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+    return S_ISREG(about.st_mode) ? MCV_OK : fail_kind(path, &about);
 }
 
 static bool is_same_entry(const struct stat *a, const struct stat *b) {
@@ -167,11 +180,12 @@ static mcv_status open_aside(mcv_file_writer *writer) {
         return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", writer->path, strerror(EISDIR));
     MCV_TRY(resolve(writer->path, &writer->target));
     writer->stream = create_aside(writer->target, &aside);
-    if (writer->stream)
-        writer->aside = aside.data;
-    else
+    if (!writer->stream) {
         mcv_buffer_free(&aside);
-    return MCV_OK;
+        return MCV_OK;
+    }
+    writer->aside = aside.data;
+    return mcv_unfinished_add(writer->aside, &writer->unfinished);
 }
 
 /* A stream of its own to standard output, behind what was already printed. */
@@ -208,7 +222,8 @@ mcv_status mcv_writer_write(mcv_file_writer *writer, const void *bytes, size_t s
     return MCV_OK;
 }
 
-static void free_names(mcv_file_writer *writer) {
+static void forget(mcv_file_writer *writer) {
+    mcv_unfinished_done(writer->unfinished);
     free(writer->path);
     free(writer->target);
     free(writer->aside);
@@ -220,7 +235,7 @@ mcv_status mcv_writer_commit(mcv_file_writer *writer) {
     written = fclose(writer->stream) == 0 && written;
     writer->stream = NULL;
     if (written && (!writer->aside || rename(writer->aside, writer->target) == 0)) {
-        free_names(writer);
+        forget(writer);
         return MCV_OK;
     }
     mcv_status status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be written: %s", writer->path, strerror(errno));
@@ -233,5 +248,5 @@ void mcv_writer_abandon(mcv_file_writer *writer) {
         fclose(writer->stream);
     if (writer->aside)
         unlink(writer->aside);
-    free_names(writer);
+    forget(writer);
 }

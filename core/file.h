@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/buffer.h"
+#include "core/unfinished.h"
 
 /* A read-only memory mapping. An empty file maps to size 0 with data that must not be read. */
 typedef struct mcv_file_map {
@@ -23,9 +24,11 @@ mcv_status mcv_file_read(const char *path, size_t limit, mcv_buffer *buffer);
 /* What messages call it: the path, or "standard input". */
 const char *mcv_file_name(const char *path);
 
-/* Whether a file or folder can be opened under this name. */
+/* Whether there is anything under this name, be it unreadable: then opening it says why. */
 bool mcv_file_exists(const char *path);
 bool mcv_path_is_folder(const char *path);
+/* MCV_BAD_INPUT: nothing is there, or no regular file (a folder, a pipe that would be waited for). */
+mcv_status mcv_file_check_regular(const char *path);
 
 /* Whether two paths stand for one regular file (by device and number, so behind links, too), or would once it is
  * written: neither is there yet and both name the same place. "-" is the same as itself; devices are not files. */
@@ -41,8 +44,9 @@ mcv_status mcv_path_folder(char **out, const char *path);
  * written. What is no regular file (a pipe, /dev/stdout) is written as it is; "-" is standard output. */
 typedef struct mcv_file_writer {
     FILE *stream;
-    char *path;           /* as given, for messages */
-    char *target, *aside; /* behind links, and beside it; NULL for what is no regular file */
+    char *path;                 /* as given, for messages */
+    char *target, *aside;       /* behind links, and beside it; NULL for what is no regular file */
+    mcv_unfinished *unfinished; /* `aside`, while it is there */
 } mcv_file_writer;
 
 mcv_status mcv_writer_open(mcv_file_writer *writer, const char *path);

@@ -253,14 +253,17 @@ static mcv_status write_weights(Packing *self) {
     char *path;
     MCV_TRY(mcv_path_join(&path, self->aside, "model.safetensors"));
     mcv_status status = mcv_safetensors_create(path, &self->writer);
-    free(path);
     if (status == MCV_OK)
         status = mcv_safetensors_add_metadata(self->writer, "format", "pt"); /* which transformers wants */
     if (status == MCV_OK)
         status = write_tensors(self);
     if (status == MCV_OK)
-        return mcv_safetensors_commit(self->writer);
-    mcv_safetensors_abandon(self->writer);
+        status = mcv_safetensors_commit(self->writer);
+    else
+        mcv_safetensors_abandon(self->writer);
+    if (status == MCV_OK)
+        status = mcv_unfinished_add(path, NULL);
+    free(path);
     return status;
 }
 
@@ -287,6 +290,8 @@ static mcv_status write_config(const Packing *self) {
     mcv_status status = mcv_path_join(&path, self->aside, "config.json");
     if (status == MCV_OK && json_object_set_new(config.value, "quantization_config", describe_packing(self->job)) != 0)
         status = MCV_FAIL(MCV_NO_MEMORY, "out of memory (a model's configuration)");
+    if (status == MCV_OK)
+        status = mcv_unfinished_add(path, NULL);
     if (status == MCV_OK && json_dump_file(config.value, path, JSON_INDENT(2)) != 0)
         status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be written: %s", path, strerror(errno));
     free(path);
@@ -307,7 +312,7 @@ static mcv_status copy_file(const char *from, const char *to) {
             mcv_writer_abandon(&writer);
     }
     mcv_file_close_map(&map);
-    return status;
+    return status == MCV_OK ? mcv_unfinished_add(to, NULL) : status;
 }
 
 /* Settings, vocabularies, templates and code; neither weights nor what is written anew. */
@@ -357,21 +362,12 @@ static mcv_status copy_preprocessor_config(const Packing *self) {
 /* ---- The folder ---------------------------------------------------------------------------------------------- */
 
 static mcv_status write_folder(Packing *self) {
+    MCV_TRY(mcv_unfinished_add(self->aside, NULL));
     MCV_TRY(ModelFiles_weights(&self->job->files, &self->weights));
     MCV_TRY(write_config(self));
     MCV_TRY(copy_entries(self));
     MCV_TRY(copy_preprocessor_config(self));
     return write_weights(self);
-}
-
-/* Only files lie in it. */
-static void remove_aside(const char *path) {
-    DIR *entries = opendir(path);
-    for (struct dirent *entry; entries && (entry = readdir(entries));)
-        unlinkat(dirfd(entries), entry->d_name, 0);
-    if (entries)
-        closedir(entries);
-    rmdir(path);
 }
 
 /* rename() takes the place of nothing, or of a folder that holds nothing. */
@@ -402,14 +398,14 @@ mcv_status packed_write(const PackedJob *job, const char *path) {
     MCV_TRY(check_place(path));
     MCV_TRY(mcv_buffer_printf(&aside, "%.*s.%ld.part", (int)length, path, (long)getpid()));
     self.aside = aside.data;
+    const mcv_unfinished *before = mcv_unfinished_newest();
     bool is_ours = mkdir(self.aside, 0777) == 0;
     mcv_status status = is_ours ? write_folder(&self)
                                 : MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", self.aside, strerror(errno));
     mcv_weights_close(self.weights);
     if (status == MCV_OK && rename(self.aside, path) != 0)
         status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be created: %s", path, strerror(errno));
-    if (status != MCV_OK && is_ours)
-        remove_aside(self.aside);
+    mcv_unfinished_settle(before, status == MCV_OK);
     mcv_buffer_free(&aside);
     return status;
 }

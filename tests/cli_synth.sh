@@ -4,7 +4,7 @@
 base=golden/models/base-f32
 synth() { "$PROGRAM" synth --like "$base" "$@"; }
 
-plan 17
+plan 20
 expect "a model" 0 "^$work/a: 703616 bytes of weights in 1 file$" synth -o "$work/a"
 expect "it is complete" 0 '^all +75 +351808 +703616$' "$PROGRAM" inspect "$work/a"
 expect "it answers" 0 '.' "$PROGRAM" chat -m "$work/a" -i golden/images/scene.png -p "What is it?" --max-new-tokens 4
@@ -19,6 +19,22 @@ expect_error "an unknown type" 2 'expected bf16, f16 or f32' synth -o "$work/x" 
 expect_error "layers beside --like" 2 'do not go with --like' synth -o "$work/x" --layers 2
 expect_error "a model that is not there" 3 'none/config.json: cannot be opened' "$PROGRAM" synth --like "$work/none" -o "$work/x"
 expect_error "a file in place of the folder" 3 'README.md' synth -o README.md
+full() (
+    ulimit -f 400 # blocks of 1024 bytes
+    trap '' XFSZ
+    synth -o "$work/full"
+)
+expect_error "no room for the weights" 3 'full/model-00001.safetensors: cannot be written: File too large' full
+result "what fails leaves nothing behind" "$(ls -d "$work"/full* 2>/dev/null)"
+interrupted() {
+    "$PROGRAM" synth --layers 1 -o "$work/interrupted" & # of the full shapes, which takes a while
+    until ls "$work"/interrupted/*.part >/dev/null 2>&1; do kill -0 $! || break; sleep 0.05; done
+    kill -TERM $!
+    wait $!
+    [ $? -eq 143 ] || echo "exit code $?, expected 143"
+    ls -d "$work"/interrupted* 2>/dev/null
+}
+result "nor does what is interrupted" "$(interrupted 2>/dev/null)"
 expect "a pair of GGUF files" 0 "^$work/pair: [0-9]+ bytes of weights in 2 files$" synth -o "$work/pair" --format gguf --type Q4_0
 result "its tensors are those of the configuration" "$("$PROGRAM" inspect "$work/pair/model.gguf" --mmproj "$work/pair/mmproj.gguf" 2>&1 | grep problem)"
 expect "it answers" 0 '.' "$PROGRAM" chat -m "$work/pair/model.gguf" --mmproj "$work/pair/mmproj.gguf" -p "What is it?" --max-new-tokens 4

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/file.h"
 #include "video/video_backend.h"
 
 /* ---- Which reader ------------------------------------------------------------------------------------------------ */
@@ -19,15 +20,13 @@ static mcv_status refuse_folder_options(const char *path, const mcv_video_option
 
 static mcv_status open_file(mcv_video *video, const mcv_video_options *options) {
     char start[16] = {0};
+    MCV_TRY(mcv_file_check_regular(video->path));
     FILE *stream = fopen(video->path, "rbe");
     if (!stream)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be opened: %s", video->path, strerror(errno));
     size_t size = fread(start, 1, sizeof start, stream);
-    bool can_seek = fseek(stream, 0, SEEK_SET) == 0;
     fclose(stream);
     MCV_TRY(refuse_folder_options(video->path, options));
-    if (!can_seek)
-        return MCV_FAIL(MCV_BAD_INPUT, "%s: a pipe, expected a file, as videos are not read in one go", video->path);
     if (size == 0)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: the file is empty", video->path);
     if (memcmp(start, "YUV4MPEG2", 9) == 0)
