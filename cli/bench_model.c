@@ -204,10 +204,10 @@ static mcv_status open_model(bench *self, const mcv_arguments *arguments) {
 }
 
 static mcv_status read_prompts(const mcv_arguments *arguments, int prompts[8], int *count) {
-    const char *text = mcv_option_value(arguments, "prompts");
+    const char *text = mcv_option_or(arguments, "prompts", "64,512");
     char *end;
     *count = 0;
-    for (text = text ? text : "64,512"; *count < 8; text = end + 1) {
+    for (; *count < 8; text = end + 1) {
         long tokens = strtol(text, &end, 10);
         if (end == text || (*end && *end != ',') || tokens < 16 || tokens > 1 << 14)
             break;

@@ -80,6 +80,8 @@ void mcv_command_print_help(const mcv_command *command);
 int mcv_option_count(const mcv_arguments *arguments, const char *name);
 /* The value that was given last, NULL where none was. */
 const char *mcv_option_value(const mcv_arguments *arguments, const char *name);
+/* The same, `otherwise` where none was. */
+const char *mcv_option_or(const mcv_arguments *arguments, const char *name, const char *otherwise);
 /* The same, but MCV_USAGE where none was given. */
 mcv_status mcv_option_required(const mcv_arguments *arguments, const char *name, const char **value);
 /* Numbers; *value stays as it is where the option was not given. Bounds are included. */

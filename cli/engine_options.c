@@ -63,10 +63,9 @@ static mcv_status read_numerics(const mcv_arguments *arguments, mcv_numerics *nu
 
 const char *mcv_dtype_and_numerics(const mcv_arguments *arguments, const char *engine) {
     static const char *const FAST[] = {"f32-fast", "bf16-fast", "int8-fast", "int4-fast", "stored-fast"};
-    const char *dtype = mcv_option_value(arguments, "dtype"), *numerics = mcv_option_value(arguments, "numerics");
-    const char *given = mcv_option_value(arguments, "engine");
-    dtype = dtype ? dtype : strcmp(engine, "fast") == 0 ? "stored" : "f32";
-    if (strcmp(given ? given : engine, "ref") == 0 && strcmp(dtype, "stored") == 0)
+    const char *dtype = mcv_option_or(arguments, "dtype", strcmp(engine, "fast") == 0 ? "stored" : "f32");
+    const char *numerics = mcv_option_value(arguments, "numerics");
+    if (strcmp(mcv_option_or(arguments, "engine", engine), "ref") == 0 && strcmp(dtype, "stored") == 0)
         return "f32";
     if (numerics && strcmp(numerics, "fast") == 0)
         for (size_t i = 0; i < sizeof FAST / sizeof *FAST; i++)

@@ -159,11 +159,6 @@ static mcv_status open_input(evaluation *self) {
     return mcv_file_read(self->items.file, INPUT_LIMIT, &self->input);
 }
 
-static const char *value_or(const mcv_arguments *arguments, const char *name, const char *otherwise) {
-    const char *value = mcv_option_value(arguments, name);
-    return value ? value : otherwise;
-}
-
 /* The engine's choices as they are, not as they were spelled. Targets, threads and chunks change no result. */
 static json_t *describe_engine(const mcv_model_options *options) {
     static const char *const PRECISIONS[] = {"f32", "bf16", "int8", "int4", "stored"};
@@ -225,7 +220,7 @@ static mcv_status open_logits(evaluation *self) {
     const mcv_arguments *arguments = self->arguments;
     const char *save = mcv_option_value(arguments, "save"), *check = mcv_option_value(arguments, "check");
     const mcv_tolerance *limits;
-    mcv_logits_origin origin = {value_or(arguments, "engine", "fast"), mcv_dtype_and_numerics(arguments, "fast"),
+    mcv_logits_origin origin = {mcv_option_or(arguments, "engine", "fast"), mcv_dtype_and_numerics(arguments, "fast"),
                                 mcv_option_value(arguments, "target")};
     if (check) {
         MCV_TRY(mcv_tolerances_open(arguments, "fast", &self->tolerances));

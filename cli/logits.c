@@ -280,15 +280,10 @@ static mcv_status run_all(logits_run *self) {
 
 /* ---- The command ------------------------------------------------------------------------------------------------- */
 
-static const char *value_or(const mcv_arguments *arguments, const char *name, const char *otherwise) {
-    const char *value = mcv_option_value(arguments, name);
-    return value ? value : otherwise;
-}
-
 static mcv_status open_files(logits_run *self) {
     const mcv_arguments *arguments = self->arguments;
     const char *save = mcv_option_value(arguments, "save"), *check = mcv_option_value(arguments, "check");
-    mcv_logits_origin origin = {value_or(arguments, "engine", "ref"), mcv_dtype_and_numerics(arguments, "ref"),
+    mcv_logits_origin origin = {mcv_option_or(arguments, "engine", "ref"), mcv_dtype_and_numerics(arguments, "ref"),
                                 mcv_option_value(arguments, "target")};
     self->top_k = 5;
     self->exact = mcv_option_count(arguments, "expect-bitwise") > 0;

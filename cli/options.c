@@ -164,6 +164,11 @@ const char *mcv_option_value(const mcv_arguments *arguments, const char *name) {
     return NULL;
 }
 
+const char *mcv_option_or(const mcv_arguments *arguments, const char *name, const char *otherwise) {
+    const char *value = mcv_option_value(arguments, name);
+    return value ? value : otherwise;
+}
+
 mcv_status mcv_option_required(const mcv_arguments *arguments, const char *name, const char **value) {
     *value = mcv_option_value(arguments, name);
     return *value ? MCV_OK : MCV_FAIL(MCV_USAGE, "--%s is needed", name);

@@ -144,8 +144,8 @@ static bool is_for_all_names(const mcv_tolerances *tolerances) {
 
 mcv_status mcv_tolerances_open(const mcv_arguments *arguments, const char *engine, mcv_tolerances **tolerances) {
     const char *path = mcv_option_value(arguments, "tol");
-    const char *given = mcv_option_value(arguments, "engine"), *dtype = mcv_dtype_and_numerics(arguments, engine);
-    engine = given ? given : engine;
+    const char *dtype = mcv_dtype_and_numerics(arguments, engine);
+    engine = mcv_option_or(arguments, "engine", engine);
     *tolerances = NULL;
     if (path)
         return read_file(path, engine, dtype, tolerances);
