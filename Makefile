@@ -36,7 +36,7 @@ CFLAGS_debug := -O0
 CFLAGS_asan := -O1 -fsanitize=address -fno-omit-frame-pointer
 CFLAGS_ubsan := -O1 -fsanitize=undefined -fno-sanitize-recover=all
 CFLAGS_tsan := -O1 -fsanitize=thread
-CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+CFLAGS_fuzz := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -DMCV_MAX_PIXELS=1048576
 # Sanitizers hide from gcc that a variable is set.
 CFLAGS += $(CFLAGS_$(MODE)) $(if $(findstring gcc,$(CC)),$(if $(filter %san,$(MODE)),-Wno-maybe-uninitialized))
 LDFLAGS += $(CFLAGS_$(MODE))
@@ -80,7 +80,9 @@ help: ## List the targets
 shown = $(if $(V),,@echo '  $(1) $@';)
 
 # Kernels for an instruction set are compiled for it; everything else for the oldest CPU of the architecture.
-TARGET_FLAGS = $(TARGET_FLAGS_$(word 3,$(subst /, ,$(filter simd/kernels/%,$<))))
+TARGET_FLAGS = $(TARGET_FLAGS_$(word 3,$(subst /, ,$(filter simd/kernels/%,$<)))) $(KERNEL_FLAGS_$(MODE))
+# Kernels read no files, and take minutes to compile with sanitizers.
+KERNEL_FLAGS_fuzz = $(if $(filter simd/kernels/%,$<),-fno-sanitize=all)
 TARGET_FLAGS_avx2 := -mavx2 -mfma -mf16c
 TARGET_FLAGS_avx512 := $(TARGET_FLAGS_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl
 TARGET_FLAGS_avx512vnni := $(TARGET_FLAGS_avx512) -mavx512vnni

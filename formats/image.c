@@ -5,8 +5,12 @@
 #include "core/file.h"
 #include "formats/image_decoders.h"
 
-/* Twice Pillow's Image.MAX_IMAGE_PIXELS: beyond it, Pillow raises DecompressionBombError. */
-static const uint64_t MAX_PIXELS = 2 * 89478485;
+/* Twice Pillow's Image.MAX_IMAGE_PIXELS: beyond it, Pillow raises DecompressionBombError. Builds for fuzzing have
+ * another limit, as a few bytes can stand for as many pixels. */
+#ifndef MCV_MAX_PIXELS
+#define MCV_MAX_PIXELS (2 * 89478485)
+#endif
+static const uint64_t MAX_PIXELS = MCV_MAX_PIXELS;
 
 mcv_status mcv_image_new(const mcv_image_file *file, uint64_t width, uint64_t height, mcv_image *image) {
     uint64_t pixels;
