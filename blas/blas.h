@@ -1,5 +1,5 @@
-/* OpenBLAS behind the kernel table: gemm_f32, gemm_bf16 and gemm_int4 as products of FP32 blocks, attention as two
- * products a head. */
+/* OpenBLAS behind the kernel table: gemm_f32, gemm_bf16, gemm_f16 and gemm_int4 as products of FP32 blocks,
+ * attention as two products a head. */
 #ifndef MCV_BLAS_BLAS_H
 #define MCV_BLAS_BLAS_H
 

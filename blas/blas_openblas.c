@@ -43,6 +43,13 @@ static void widen_bf16(const mcv_gemm_args *a, size_t panel, size_t k, size_t le
             columns[i * COLUMNS + lane] = mcv_f32_from_bf16(w[(i / 2 * MCV_LANES + lane) * 2 + i % 2]);
 }
 
+static void widen_f16(const mcv_gemm_args *a, size_t panel, size_t k, size_t length, float *columns) {
+    const uint16_t *w = (const uint16_t *)a->w + (panel * a->k + k) * MCV_LANES;
+    for (size_t i = 0; i < length; i++)
+        for (size_t lane = 0; lane < MCV_LANES; lane++)
+            columns[i * COLUMNS + lane] = mcv_f32_from_f16(w[i * MCV_LANES + lane]);
+}
+
 static void gemm(const mcv_gemm_args *a, void (*widen)(const mcv_gemm_args *, size_t, size_t, size_t, float *)) {
     float *block = a->scratch;
     start_outputs(a->m, a->n, a->bias, a->accumulate, a->y, a->ldy);
@@ -61,6 +68,10 @@ static void gemm_f32(const mcv_gemm_args *a) {
 
 static void gemm_bf16(const mcv_gemm_args *a) {
     gemm(a, widen_bf16);
+}
+
+static void gemm_f16(const mcv_gemm_args *a) {
+    gemm(a, widen_f16);
 }
 
 /* ---- int4 --------------------------------------------------------------------------------------------------- */
@@ -112,6 +123,7 @@ mcv_status mcv_blas_select(mcv_kernels *kernels) {
     openblas_set_num_threads(1);
     kernels->gemm_f32 = gemm_f32;
     kernels->gemm_bf16 = gemm_bf16;
+    kernels->gemm_f16 = gemm_f16;
     kernels->gemm_int4 = gemm_int4;
     mcv_blas_select_attention(kernels);
     return MCV_OK;

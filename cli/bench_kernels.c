@@ -34,6 +34,9 @@ static const mcv_kernel_case CASES[] = {
     GEMM(bf16, F32, 1024, 4304, 1152, 1, 1),
     GEMM(bf16, F32, 512, 4096, 4096, 1, 1),
     GEMM(bf16, READ, 1, 4096, 4096, 8, 1),
+    GEMM(f16, F32, 1024, 4304, 1152, 1, 1),
+    GEMM(f16, F32, 512, 4096, 4096, 1, 1),
+    GEMM(f16, READ, 1, 4096, 4096, 8, 1),
     GEMM(bf16_fast, BF16, 1024, 4304, 1152, 1, 1),
     GEMM(bf16_fast, BF16, 512, 4096, 4096, 1, 1),
     GEMM(bf16_fast, READ, 1, 4096, 4096, 8, 1),
@@ -171,6 +174,7 @@ static void describe(const mcv_kernel_case *s, char *text, size_t size) {
     case MCV_KERNEL_gemm_f32:
     case MCV_KERNEL_gemm_bf16:
     case MCV_KERNEL_gemm_bf16_fast:
+    case MCV_KERNEL_gemm_f16:
     case MCV_KERNEL_gemm_int8:
         snprintf(text, size, "%zu x %zu x %zu", s->m, s->k, s->n);
         return;

@@ -63,7 +63,9 @@ static size_t outputs_before(const mcv_kernel_work *work, size_t panel) {
 /* Bytes of a panel of floats. */
 static size_t panel_bytes(const mcv_kernel_work *work) {
     size_t k = work->shape.k;
-    return MCV_LANES * (work->shape.kernel == MCV_KERNEL_gemm_f32 ? k * sizeof(float) : round_up(k, 2) * 2);
+    return MCV_LANES * (work->shape.kernel == MCV_KERNEL_gemm_f32   ? k * sizeof(float)
+                        : work->shape.kernel == MCV_KERNEL_gemm_f16 ? k * sizeof(uint16_t)
+                                                                    : round_up(k, 2) * sizeof(uint16_t));
 }
 
 static void run_gemm(const mcv_kernel_work *work, size_t begin, size_t end, void *scratch) {
@@ -78,6 +80,8 @@ static void run_gemm(const mcv_kernel_work *work, size_t begin, size_t end, void
             work->kernels->gemm_f32(&a);
         else if (work->shape.kernel == MCV_KERNEL_gemm_bf16)
             work->kernels->gemm_bf16(&a);
+        else if (work->shape.kernel == MCV_KERNEL_gemm_f16)
+            work->kernels->gemm_f16(&a);
         else
             work->kernels->gemm_bf16_fast(&a);
     }
@@ -521,6 +525,7 @@ mcv_status mcv_kernel_work_make(mcv_kernel_work *work, const mcv_kernel_case *sh
     case MCV_KERNEL_gemm_f32:
     case MCV_KERNEL_gemm_bf16:
     case MCV_KERNEL_gemm_bf16_fast:
+    case MCV_KERNEL_gemm_f16:
         return make_gemm(work, arena);
     case MCV_KERNEL_gemm_int8:
         return make_int8(work, arena);

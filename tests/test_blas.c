@@ -98,34 +98,37 @@ static void check_product(Product *p, bool accumulate, const char *what) {
         }
 }
 
-static void test_floats(void (*kernel)(const mcv_gemm_args *), bool bf16) {
+static void test_floats(void (*kernel)(const mcv_gemm_args *), Element type) {
     for (int trial = 0; trial < 32; trial++) {
         Product p = make_product(trial);
-        size_t together = bf16 ? 2 : 1, steps = (p.k + together - 1) / together;
+        size_t together = type == ELEMENT_BF16 ? 2 : 1, steps = (p.k + together - 1) / together;
         float *w = random_floats(p.panels * steps * together * MCV_LANES);
         uint16_t *narrow = allocate(p.panels * steps * together * MCV_LANES * sizeof *narrow);
         for (size_t i = 0; i < p.panels * steps * together * MCV_LANES; i++)
-            narrow[i] = mcv_bf16_from_f32(w[i]);
+            if (type != ELEMENT_F32) {
+                narrow[i] = type == ELEMENT_F16 ? mcv_f16_from_f32(w[i]) : mcv_bf16_from_f32(w[i]);
+                w[i] = type == ELEMENT_F16 ? mcv_f32_from_f16(narrow[i]) : mcv_f32_from_bf16(narrow[i]);
+            }
         for (size_t m = 0; m < p.m; m++)
             for (size_t n = 0; n < p.n; n++)
                 for (size_t k = 0; k < p.k; k++) {
                     size_t at =
                         ((n / MCV_LANES * steps + k / together) * MCV_LANES + n % MCV_LANES) * together + k % together;
-                    add_exact(&p, m, n, (double)p.x[m * p.k + k] * (bf16 ? mcv_f32_from_bf16(narrow[at]) : w[at]));
+                    add_exact(&p, m, n, (double)p.x[m * p.k + k] * (double)w[at]);
                 }
         mcv_gemm_args a = {.m = p.m,
                            .n = p.n,
                            .k = p.k,
                            .x = p.x,
                            .ldx = p.k ? p.k : 1,
-                           .w = bf16 ? (const void *)narrow : w,
+                           .w = type == ELEMENT_F32 ? (const void *)w : narrow,
                            .bias = p.bias,
                            .y = p.y,
                            .ldy = p.n ? p.n : 1,
                            .accumulate = trial & 16,
                            .scratch = p.scratch};
         kernel(&a);
-        check_product(&p, a.accumulate, bf16 ? "bf16" : "f32");
+        check_product(&p, a.accumulate, type == ELEMENT_F32 ? "f32" : type == ELEMENT_BF16 ? "bf16" : "f16");
         free(w);
         free(narrow);
         free_product(&p);
@@ -133,11 +136,15 @@ static void test_floats(void (*kernel)(const mcv_gemm_args *), bool bf16) {
 }
 
 Test(blas, f32) {
-    test_floats(select_blas().gemm_f32, false);
+    test_floats(select_blas().gemm_f32, ELEMENT_F32);
 }
 
 Test(blas, bf16) {
-    test_floats(select_blas().gemm_bf16, true);
+    test_floats(select_blas().gemm_bf16, ELEMENT_BF16);
+}
+
+Test(blas, f16) {
+    test_floats(select_blas().gemm_f16, ELEMENT_F16);
 }
 
 static uint8_t *random_bytes(size_t count, uint8_t mask) {

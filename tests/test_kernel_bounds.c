@@ -71,17 +71,23 @@ static void within_output(double found, double total, double bound, const float 
     within(found, exact, bound, "y");
 }
 
-static void check_gemm(const mcv_gemm_args *a, bool bf16) {
-    size_t pairs = (a->k + 1) / 2;
+static double weight_at(const void *w, Element type, size_t i) {
+    return type == ELEMENT_F32    ? ((const float *)w)[i]
+           : type == ELEMENT_BF16 ? mcv_f32_from_bf16(((const uint16_t *)w)[i])
+                                  : mcv_f32_from_f16(((const uint16_t *)w)[i]);
+}
+
+/* Weights of `type` that lie in panels of [k / together][16][together]. */
+static void check_gemm(const mcv_gemm_args *a, void (*contract)(const mcv_gemm_args *), Element type, size_t together) {
+    size_t steps = (a->k + together - 1) / together;
     float *before = a->accumulate ? copy_rows(a->y, a->m, a->n, a->ldy) : NULL;
-    (bf16 ? mcv_gemm_bf16_contract : mcv_gemm_f32_contract)(a);
+    contract(a);
     for (size_t m = 0; m < a->m; m++)
         for (size_t n = 0; n < a->n; n++) {
             double total = 0, size = 0;
             for (size_t k = 0; k < a->k; k++) {
-                size_t at = n / MCV_LANES * pairs * 2 * MCV_LANES + (k / 2 * MCV_LANES + n % MCV_LANES) * 2 + k % 2;
-                double w = bf16 ? mcv_f32_from_bf16(((const uint16_t *)a->w)[at])
-                                : ((const float *)a->w)[(n / MCV_LANES * a->k + k) * MCV_LANES + n % MCV_LANES];
+                size_t step = n / MCV_LANES * steps + k / together;
+                double w = weight_at(a->w, type, (step * MCV_LANES + n % MCV_LANES) * together + k % together);
                 total += w * a->x[m * a->ldx + k];
                 size += fabs(w * a->x[m * a->ldx + k]);
             }
@@ -93,11 +99,15 @@ static void check_gemm(const mcv_gemm_args *a, bool bf16) {
 }
 
 BOUND_TEST(gemm_f32, mcv_gemm_args) {
-    check_gemm(a, false);
+    check_gemm(a, mcv_gemm_f32_contract, ELEMENT_F32, 1);
 }
 
 BOUND_TEST(gemm_bf16, mcv_gemm_args) {
-    check_gemm(a, true);
+    check_gemm(a, mcv_gemm_bf16_contract, ELEMENT_BF16, 2);
+}
+
+BOUND_TEST(gemm_f16, mcv_gemm_args) {
+    check_gemm(a, mcv_gemm_f16_contract, ELEMENT_F16, 1);
 }
 
 /* Each variant, for they need not have the contract's bits. Beside the bound for rounded inputs, what rounding costs.

@@ -201,6 +201,20 @@ MUTANT(loses_the_last_product, gemm_bf16_fast, mcv_gemm_args, "y[") {
             a->y[m * a->ldy + n] -= mcv_rounded_to_bf16(a->x[m * a->ldx + a->k - 1]) * mcv_bf16_weight(a, n, a->k - 1);
 }
 
+/* As hardware that takes denormal halves for zeros. */
+MUTANT(flushes_denormal_weights, gemm_f16, mcv_gemm_args, "y[") {
+    size_t count = (a->n + MCV_LANES - 1) / MCV_LANES * MCV_LANES * a->k;
+    uint16_t *w = malloc(count * sizeof *w + 1);
+    mcv_gemm_args flushed = *a;
+    for (size_t i = 0; w && i < count; i++) {
+        uint16_t bits = ((const uint16_t *)a->w)[i];
+        w[i] = bits & 0x7c00 ? bits : bits & 0x8000;
+    }
+    flushed.w = w;
+    CONTRACT(gemm_f16, &flushed);
+    free(w);
+}
+
 MUTANT(forgets_to_accumulate, gemm_int8, mcv_gemm_int8_args, "y[") {
     mcv_gemm_int8_args fresh = *a;
     fresh.accumulate = false;

@@ -79,12 +79,12 @@ MCV_INLINE void multiply(const mcv_gemm_blocks_args *a, size_t m, size_t n, cons
         MCV_UNROLLED for (int r = 0; r < rows; r++) dot[r] = low[r] = all_outputs(0);
         for (size_t g = b * groups; g < (b + 1) * groups; g++)
             add_group(a, dot, low, m, n, g, rows, bits);
-        mcv_floats d = load_halves(a->w_scale + at);
+        mcv_floats d = mcv_floats_load_f16(a->w_scale + at);
         MCV_UNROLLED for (int r = 0; r < rows; r++) {
             mcv_floats inner = mcv_floats_multiply(to_floats(dot[r]), d);
             if (a->w_min)
                 inner = mcv_floats_fma(to_floats(dot[r]), d,
-                                       mcv_floats_multiply(to_floats(low[r]), load_halves(a->w_min + at)));
+                                       mcv_floats_multiply(to_floats(low[r]), mcv_floats_load_f16(a->w_min + at)));
             total[r] = mcv_floats_fma(inner, mcv_floats_set(a->scale[(m + (size_t)r) * blocks + b]), total[r]);
         }
     }

@@ -1,7 +1,7 @@
-/* The products with weights in FP32 and BF16, for any instruction set. The variant that includes this file says how
- * many panels it takes at a time (TILE_PANELS), how many rows at most (TILE_ROWS), what type its weights are (WEIGHT),
- * how many k lie side by side (STEP), how they become floats (LOAD_WEIGHTS), and names itself (GEMM_FLOAT). With
- * PAIRS_OF_BF16 there is an instruction for such pairs: rows are rounded to BF16 when they are copied.
+/* The products with weights in FP32, BF16 and F16, for any instruction set. The variant that includes this file says
+ * how many panels it takes at a time (TILE_PANELS), how many rows at most (TILE_ROWS), what type its weights are
+ * (WEIGHT), how many k lie side by side (STEP), how they become floats (LOAD_WEIGHTS), and names itself (GEMM_FLOAT).
+ * With PAIRS_OF_BF16 there is an instruction for such pairs: rows are rounded to BF16 when they are copied.
  *
  * A tile is TILE_PANELS panels of weights with a few rows of x; its chains stay in registers for MCV_K_BLOCK k and are
  * then added to the totals, which wait in the caller's scratch memory. The memory holds the totals of ROWS rows and

@@ -26,7 +26,7 @@ MCV_INLINE void multiply(const mcv_gemm_int4_args *a, size_t m, size_t n, const 
             load_rows(x, q + k, a->ldq, rows);
             add_products(&sums, &weights, x, rows);
         }
-        mcv_floats w_scale = load_halves(a->w_scale + (first + g) * MCV_LANES);
+        mcv_floats w_scale = mcv_floats_load_f16(a->w_scale + (first + g) * MCV_LANES);
         Outputs zeros = a->w_zero ? widen(a->w_zero + (first + g) * MCV_LANES) : all_outputs(8);
         MCV_UNROLLED for (int r = 0; r < rows; r++) {
             size_t at = (m + (size_t)r) * groups + g;

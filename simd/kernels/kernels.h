@@ -39,11 +39,12 @@ enum {
  *     gemm_f32:                  float    [k][16]
  *     gemm_bf16, gemm_bf16_fast: uint16_t [ceil(k / 2)][16][2], a pair of neighbouring k lies side by side; an odd k
  *                                ends in a zero
+ *     gemm_f16:                  uint16_t [k][16], F16 bits
  * so that a slice of W's rows that starts at a multiple of 16 is a slice of the memory.
  *
- * Contract of an output (gemm_f32, gemm_bf16): total = 0; for each block of MCV_K_BLOCK k: chain = 0, chain =
+ * Contract of an output (gemm_f32, gemm_bf16, gemm_f16): total = 0; for each block of MCV_K_BLOCK k: chain = 0, chain =
  * fmaf(x[k], w[k], chain) for k ascending, total = total + chain. Then total + bias where there is one, then y + total
- * where `accumulate` is set. BF16 weights are widened first, which is exact. An output does not depend on m: a
+ * where `accumulate` is set. BF16 and F16 weights are widened first, which is exact. An output does not depend on m: a
  * matrix-vector product is a row of the matrix-matrix product. k = 0 gives bias or 0. Error: |total - exact| <=
  * gamma(MCV_K_BLOCK + ceil(k / MCV_K_BLOCK)) * sum |x w|, gamma(i) = i u / (1 - i u), u = 2^-24 (Higham, Accuracy and
  * Stability of Numerical Algorithms, 2nd ed., section 3.1).

@@ -6,7 +6,7 @@
  *
  *     mcv_floats mcv_floats_load(p), _load_part(p, count): the first count, zeros behind; the rest is not touched
  *     mcv_floats_store(p, a), _store_part(p, a, count)
- *     mcv_floats_load_bf16(p), _load_i8(p), and _part: widened
+ *     mcv_floats_load_bf16(p), _load_f16(p), _load_i8(p), and _part: widened
  *     mcv_floats_set(x): x in each lane; _first(a, count): the others become 0
  *     _add _subtract _multiply _divide (a, b), _fma(a, b, c): a b + c, rounded once, _negate(a), _abs(a), _round(a):
  *     to even, _copysign(a, b): the size of a, the sign of b

@@ -1,4 +1,4 @@
-/* lanes.h with AVX2, FMA: two registers. */
+/* lanes.h with AVX2, FMA, F16C: two registers. */
 #ifndef MCV_SIMD_KERNELS_LANES_AVX2_H
 #define MCV_SIMD_KERNELS_LANES_AVX2_H
 
@@ -49,6 +49,10 @@ MCV_INLINE __m256 mcv_eight_bf16(const uint16_t *p) {
 }
 MCV_INLINE mcv_floats mcv_floats_load_bf16(const uint16_t *p) {
     return (mcv_floats){mcv_eight_bf16(p), mcv_eight_bf16(p + 8)};
+}
+MCV_INLINE mcv_floats mcv_floats_load_f16(const uint16_t *p) {
+    return (mcv_floats){_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
+                        _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 8)))};
 }
 MCV_INLINE __m256 mcv_eight_i8(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
@@ -118,6 +122,11 @@ MCV_INLINE mcv_floats mcv_floats_load_bf16_part(const uint16_t *p, size_t count)
     uint16_t all[MCV_LANES] = {0};
     memcpy(all, p, count * sizeof *p);
     return mcv_floats_load_bf16(all);
+}
+MCV_INLINE mcv_floats mcv_floats_load_f16_part(const uint16_t *p, size_t count) {
+    uint16_t all[MCV_LANES] = {0};
+    memcpy(all, p, count * sizeof *p);
+    return mcv_floats_load_f16(all);
 }
 MCV_INLINE mcv_floats mcv_floats_load_i8_part(const int8_t *p, size_t count) {
     int8_t all[MCV_LANES] = {0};

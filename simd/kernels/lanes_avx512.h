@@ -35,6 +35,12 @@ MCV_INLINE mcv_floats mcv_floats_load_bf16(const uint16_t *p) {
 MCV_INLINE mcv_floats mcv_floats_load_bf16_part(const uint16_t *p, size_t count) {
     return mcv_floats_widen_bf16(_mm256_maskz_loadu_epi16(mcv_mask_first(count), p));
 }
+MCV_INLINE mcv_floats mcv_floats_load_f16(const uint16_t *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+MCV_INLINE mcv_floats mcv_floats_load_f16_part(const uint16_t *p, size_t count) {
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mcv_mask_first(count), p));
+}
 MCV_INLINE mcv_floats mcv_floats_load_i8(const int8_t *p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }

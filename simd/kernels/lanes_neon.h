@@ -56,6 +56,16 @@ MCV_INLINE mcv_floats mcv_floats_load_bf16_part(const uint16_t *p, size_t count)
     memcpy(all, p, count * sizeof *p);
     return mcv_floats_load_bf16(all);
 }
+MCV_INLINE mcv_floats mcv_floats_load_f16(const uint16_t *p) {
+    float16x8_t low = vreinterpretq_f16_u16(vld1q_u16(p)), high = vreinterpretq_f16_u16(vld1q_u16(p + 8));
+    return (mcv_floats){vcvt_f32_f16(vget_low_f16(low)), vcvt_high_f32_f16(low), vcvt_f32_f16(vget_low_f16(high)),
+                        vcvt_high_f32_f16(high)};
+}
+MCV_INLINE mcv_floats mcv_floats_load_f16_part(const uint16_t *p, size_t count) {
+    uint16_t all[MCV_LANES] = {0};
+    memcpy(all, p, count * sizeof *p);
+    return mcv_floats_load_f16(all);
+}
 MCV_INLINE mcv_floats mcv_floats_load_i8(const int8_t *p) {
     int8x16_t bytes = vld1q_s8(p);
     int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_s8(vget_high_s8(bytes));

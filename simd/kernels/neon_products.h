@@ -113,12 +113,6 @@ MCV_INLINE Weights load_nibbles(const uint8_t *w) {
     return weights;
 }
 
-MCV_INLINE mcv_floats load_halves(const uint16_t *p) {
-    float16x8_t low = vreinterpretq_f16_u16(vld1q_u16(p)), high = vreinterpretq_f16_u16(vld1q_u16(p + 8));
-    return (mcv_floats){vcvt_f32_f16(vget_low_f16(low)), vcvt_high_f32_f16(low), vcvt_f32_f16(vget_low_f16(high)),
-                        vcvt_high_f32_f16(high)};
-}
-
 /* An integer for each output of a panel. */
 typedef struct Outputs {
     int32x4_t of[REGISTERS];

@@ -1,4 +1,4 @@
-/* product_lanes.h with AVX2 and F16C. */
+/* product_lanes.h with AVX2. */
 #ifndef MCV_SIMD_KERNELS_PRODUCT_LANES_AVX2_H
 #define MCV_SIMD_KERNELS_PRODUCT_LANES_AVX2_H
 
@@ -51,10 +51,6 @@ MCV_INLINE mcv_ints mcv_ints_load_i8(const int8_t *p) {
 }
 MCV_INLINE mcv_ints mcv_ints_set(int32_t a) {
     return (mcv_ints){(mcv_half_ints)_mm256_set1_epi32(a), (mcv_half_ints)_mm256_set1_epi32(a)};
-}
-MCV_INLINE mcv_floats mcv_floats_load_f16(const uint16_t *p) {
-    return (mcv_floats){_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
-                        _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 8)))};
 }
 MCV_INLINE mcv_floats mcv_floats_from_ints(mcv_ints a) {
     return (mcv_floats){_mm256_cvtepi32_ps((__m256i)a.low), _mm256_cvtepi32_ps((__m256i)a.high)};

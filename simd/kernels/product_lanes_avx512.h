@@ -66,9 +66,6 @@ MCV_INLINE mcv_ints mcv_ints_load_i8(const int8_t *p) {
 MCV_INLINE mcv_ints mcv_ints_set(int32_t a) {
     return (mcv_ints)_mm512_set1_epi32(a);
 }
-MCV_INLINE mcv_floats mcv_floats_load_f16(const uint16_t *p) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
-}
 MCV_INLINE mcv_floats mcv_floats_from_ints(mcv_ints a) {
     return _mm512_cvtepi32_ps((__m512i)a);
 }

@@ -94,6 +94,11 @@ void generate_gemm_bf16(Trial *trial, void (*kernel)(const mcv_gemm_args *)) {
     kernel(&a);
 }
 
+void generate_gemm_f16(Trial *trial, void (*kernel)(const mcv_gemm_args *)) {
+    mcv_gemm_args a = make_gemm(trial, ELEMENT_F16, 1);
+    kernel(&a);
+}
+
 /* The contract and a variant may both be off, in opposite directions. */
 void generate_gemm_bf16_fast(Trial *trial, void (*kernel)(const mcv_gemm_args *)) {
     mcv_gemm_args a = make_gemm(trial, ELEMENT_BF16, 2);

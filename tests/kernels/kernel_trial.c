@@ -221,10 +221,22 @@ void *trial_scratch(Trial *trial) {
     return scratch;
 }
 
+/* Kinds that are about exponents are drawn anew for halves: as a float, nearly all of them are too small or too large.
+ */
+static uint16_t half_of(Element element, Values values, float value, uint32_t bits) {
+    if (element != ELEMENT_F16)
+        return mcv_bf16_from_f32(value);
+    if (values == VALUES_DENORMAL || (values == VALUES_SPECIAL && bits >> 27 == 0))
+        return bits & 0x83ffu;
+    if (values == VALUES_WIDE && (bits & 0x7c00u) == 0x7c00u)
+        return bits & 0xbfffu;
+    return values == VALUES_WIDE || values == VALUES_BITS ? (uint16_t)bits : mcv_f16_from_f32(value);
+}
+
 static void fill_element(Trial *trial, Element element, Values values, void *data) {
     float value = element <= ELEMENT_F16 ? trial_float(trial, values) : 0;
     uint32_t bits = (uint32_t)trial_below(trial, UINT64_C(1) << 32);
-    uint16_t half = element == ELEMENT_F16 ? mcv_f16_from_f32(value) : mcv_bf16_from_f32(value);
+    uint16_t half = half_of(element, trial->tame ? VALUES_NEAR_ONE : values, value, bits);
     if (element == ELEMENT_F32)
         memcpy(data, &value, sizeof value);
     else if (element == ELEMENT_BF16 || element == ELEMENT_F16)
