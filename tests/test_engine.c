@@ -82,8 +82,9 @@ static const struct {
     {"int4, a short group", MODEL, MCV_PRECISION_INT4, MCV_PRECISION_INT8, 128, NULL, 0},
     {"Q4_K and Q6_K as stored", BF16_MODEL, MCV_PRECISION_STORED, MCV_PRECISION_F32, 64, "Q4_K_M", MCV_WEIGHT_Q8_0},
     {"Q2_K and Q3_K as stored", BF16_MODEL, MCV_PRECISION_STORED, MCV_PRECISION_F32, 64, "Q2_K", MCV_WEIGHT_Q5_1},
+    {"F16 as stored", BF16_MODEL, MCV_PRECISION_STORED, MCV_PRECISION_F32, 64, "F16", MCV_WEIGHT_F16},
 };
-enum { NUM_SETTINGS = sizeof SETTINGS / sizeof SETTINGS[0] };
+enum { NUM_SETTINGS = sizeof SETTINGS / sizeof SETTINGS[0], HALVES = NUM_SETTINGS - 1 };
 
 static mcv_status ignore(void *context, const WrittenTensor *tensor) {
     (void)context, (void)tensor;
@@ -148,6 +149,26 @@ Test(engine, bits_do_not_depend_on_threads_chunks_and_targets) {
             cr_expect_arr_eq(expected, found, count * sizeof *found, "%s, %s", SETTINGS[i].name, options.target);
         }
     }
+}
+
+/* A model in F16, and what its weights are as floats. */
+Test(engine, halves_have_the_bits_of_floats) {
+    static float expected[MOST_LOGITS], found[MOST_LOGITS];
+    char language[256], vision[256];
+    mcv_model_options options = options_of(HALVES), widened = options;
+    GgufJob job = {.files = {.model = model_of(HALVES), .mmproj = options.mmproj}, .written = ignore};
+    snprintf(language, sizeof language, "%s", temporary_path("widened.gguf"));
+    snprintf(vision, sizeof vision, "%s", temporary_path("widened-vision.gguf"));
+    cr_assert_eq(gguf_write_language(&job, mcv_mix_find("F32"), language), MCV_OK, "%s", mcv_error_message());
+    cr_assert_eq(gguf_write_vision(&job, MCV_WEIGHT_F32, vision), MCV_OK, "%s", mcv_error_message());
+    widened.mmproj = vision;
+    widened.llm = widened.vpm = widened.resampler = MCV_PRECISION_F32;
+    size_t count = run_alone(language, &widened, expected);
+    run_alone(model_of(HALVES), &options, found);
+    cr_expect_arr_eq(expected, found, count * sizeof *found, "as stored");
+    options.llm = options.vpm = options.resampler = MCV_PRECISION_F32;
+    run_alone(model_of(HALVES), &options, found);
+    cr_expect_arr_eq(expected, found, count * sizeof *found, "f32");
 }
 
 Test(engine, bits_do_not_depend_on_the_batch) {

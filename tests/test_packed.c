@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/random.h"
+#include "core/tensor.h"
 #include "formats/unpack_blocks.h"
 #include "simd/engine/ops.h"
 #include "simd/kernels/kernel_table.h"
@@ -213,6 +214,48 @@ static mcv_ops make_ops(void) {
     cr_assert(ops.scratch);
     cr_assert_eq(mcv_kernels_select(NULL, &ops.kernels), MCV_OK);
     return ops;
+}
+
+/* Every F16 that there is: denormals, infinities and NaN among them, rows of normal numbers, too. Products have the
+ * bits of those with floats, and are NaN where those are. */
+Test(packed, halves_are_multiplied_as_floats, .fini = end) {
+    enum { HALVES = 1 << 16, K = 256, N = HALVES / K - 5 /* the last panel is no whole one */ };
+    static uint16_t halves[HALVES];
+    static float floats[HALVES], x[TOKENS * K], found[TOKENS * N], expected[TOKENS * N];
+    mcv_packer packer = begin();
+    mcv_ops ops = make_ops();
+    mcv_random random = mcv_random_begin(9, 0);
+    for (size_t i = 0; i < HALVES; i++) {
+        halves[i] = (uint16_t)i;
+        floats[i] = mcv_f32_from_f16(halves[i]);
+    }
+    for (size_t i = 0; i < TOKENS * K; i++)
+        x[i] = (float)(mcv_random_next(&random) >> 40) * 0x1p-23f - 1;
+    Linear linear = {.name = "layer", .weight = mcv_weight_matrix(MCV_WEIGHT_F16, halves, N, K)};
+    Linear widened = {.name = "layer", .weight = mcv_weight_matrix(MCV_WEIGHT_F32, floats, N, K)};
+    static const mcv_precision PRECISIONS[] = {MCV_PRECISION_F32, MCV_PRECISION_STORED};
+    for (int i = 0; i < 2; i++) {
+        mcv_packed packed, other;
+        mcv_rows rows = mcv_rows_of(x, TOKENS, K);
+        size_t numbers = 0;
+        cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, PRECISIONS[i], &packed), MCV_OK);
+        cr_assert_eq(mcv_pack_linear(&packer, "layer", &widened, PRECISIONS[i], &other), MCV_OK);
+        cr_assert(packed.layout == MCV_LAYOUT_F16 && other.layout == MCV_LAYOUT_F32);
+        for (size_t n = 0; n < N; n++)
+            for (size_t k = 0; k < K; k++)
+                cr_assert_eq(((const uint16_t *)part_of(&packed, MCV_PART_W, n))[k * 16 + n % 16], halves[n * K + k]);
+        cr_assert_eq(mcv_linear(&ops, &arena, &rows, &packed, found, false), MCV_OK);
+        cr_assert_eq(mcv_linear(&ops, &arena, &rows, &other, expected, false), MCV_OK);
+        for (size_t at = 0; at < TOKENS * N; at++) {
+            numbers += !isnan(expected[at]);
+            cr_assert(memcmp(&found[at], &expected[at], sizeof *found) == 0 ||
+                          (isnan(found[at]) && isnan(expected[at])),
+                      "output %zu: %a, expected %a", at, (double)found[at], (double)expected[at]);
+        }
+        cr_expect_gt(numbers, TOKENS * N / 2);
+    }
+    cr_expect_eq(packer.widened, 0);
+    free(ops.scratch);
 }
 
 /* The most by which a product may be off: half a step of each activation (and what quantizing it rounds), and a

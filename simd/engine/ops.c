@@ -103,6 +103,8 @@ static void linear_floats(void *context, size_t begin, size_t end, int worker) {
     mcv_gemm_args arguments = {PRODUCT(work, &slice, worker), .x = work->x->x, .ldx = work->x->columns};
     if (work->w->layout == MCV_LAYOUT_F32)
         work->ops->kernels.gemm_f32(&arguments);
+    else if (work->w->layout == MCV_LAYOUT_F16)
+        work->ops->kernels.gemm_f16(&arguments);
     else
         work->ops->kernels.gemm_bf16(&arguments);
 }
@@ -142,7 +144,9 @@ static void linear_blocks(void *context, size_t begin, size_t end, int worker) {
     });
 }
 
-static const mcv_range_fn LINEAR[MCV_LAYOUTS] = {linear_floats, linear_floats, linear_int8, linear_int4, linear_blocks};
+static const mcv_range_fn LINEAR[MCV_LAYOUTS] = {
+    [MCV_LAYOUT_F32] = linear_floats, [MCV_LAYOUT_BF16] = linear_floats, [MCV_LAYOUT_F16] = linear_floats,
+    [MCV_LAYOUT_INT8] = linear_int8,  [MCV_LAYOUT_INT4] = linear_int4,   [MCV_LAYOUT_BLOCKS] = linear_blocks};
 
 /* Products of a few rows wait for memory, which gives threads their weights at times of its own; of many rows, each
  * call prepares all of them, and threads make one. */

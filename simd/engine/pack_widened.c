@@ -1,4 +1,4 @@
-/* Weights as numbers into the layouts of f32, bf16, int8 and int4: packing.h. */
+/* Weights as numbers into the layouts of f32, bf16, f16, int8 and int4: packing.h. */
 #include <math.h>
 #include <string.h>
 
@@ -7,8 +7,11 @@
 
 void mcv_widened_layout(mcv_layout layout, size_t group, mcv_packed *packed) {
     size_t k = packed->k, groups = (k + group - 1) / group;
-    const size_t BYTES[] = {k * sizeof(float), mcv_round_up(k, 2) * sizeof(uint16_t), mcv_round_up(k, MCV_K_PADDING),
-                            groups * group / 2};
+    const size_t BYTES[MCV_LAYOUTS] = {[MCV_LAYOUT_F32] = k * sizeof(float),
+                                       [MCV_LAYOUT_BF16] = mcv_round_up(k, 2) * sizeof(uint16_t),
+                                       [MCV_LAYOUT_F16] = k * sizeof(uint16_t),
+                                       [MCV_LAYOUT_INT8] = mcv_round_up(k, MCV_K_PADDING),
+                                       [MCV_LAYOUT_INT4] = groups * group / 2};
     packed->layout = layout;
     packed->parts[MCV_PART_W].panel_bytes = BYTES[layout] * MCV_LANES;
     if (layout == MCV_LAYOUT_INT8) {
@@ -53,6 +56,22 @@ static void pack_bf16(void *context, size_t begin, size_t end, int worker) {
             for (size_t lane = 0; lane < MCV_LANES; lane++)
                 for (size_t i = k; i < k + 2; i++)
                     *out++ = i < columns ? mcv_bf16_from_f32(rows[lane * columns + i]) : 0;
+    }
+}
+
+/* Bits as they lie in the file. */
+static void pack_f16(void *context, size_t begin, size_t end, int worker) {
+    const mcv_packing *work = context;
+    size_t n = work->packed->n, columns = work->packed->k;
+    (void)worker;
+    for (size_t panel = begin; panel < end; panel++) {
+        size_t first = panel * MCV_LANES, count = n - first < MCV_LANES ? n - first : MCV_LANES;
+        const uint8_t *rows = work->weight->data + first * work->weight->row_bytes;
+        uint16_t *out = mcv_panel_of(work, MCV_PART_W, panel);
+        memset(out, 0, work->packed->parts[MCV_PART_W].panel_bytes);
+        for (size_t k = 0; k < columns; k++, out += MCV_LANES)
+            for (size_t lane = 0; lane < count; lane++)
+                memcpy(out + lane, rows + lane * work->weight->row_bytes + k * sizeof *out, sizeof *out);
     }
 }
 
@@ -119,4 +138,8 @@ static void pack_int4(void *context, size_t begin, size_t end, int worker) {
     }
 }
 
-const mcv_range_fn mcv_pack_widened[] = {pack_f32, pack_bf16, pack_int8, pack_int4};
+const mcv_range_fn mcv_pack_widened[MCV_LAYOUTS] = {[MCV_LAYOUT_F32] = pack_f32,
+                                                    [MCV_LAYOUT_BF16] = pack_bf16,
+                                                    [MCV_LAYOUT_F16] = pack_f16,
+                                                    [MCV_LAYOUT_INT8] = pack_int8,
+                                                    [MCV_LAYOUT_INT4] = pack_int4};

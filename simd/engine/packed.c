@@ -17,8 +17,12 @@ static bool choose_layout(mcv_packer *packer, const mcv_weight *weight, mcv_prec
     if (precision == MCV_PRECISION_STORED && mcv_stored_layout(weight, packed))
         return true;
     packer->widened += precision == MCV_PRECISION_STORED && weight->type > MCV_WEIGHT_BF16;
-    bool is_bf16 = LAYOUTS[precision] == MCV_LAYOUT_F32 && weight->type == MCV_WEIGHT_BF16;
-    mcv_widened_layout(is_bf16 ? MCV_LAYOUT_BF16 : LAYOUTS[precision], packer->group, packed);
+    mcv_layout layout = LAYOUTS[precision];
+    if (layout == MCV_LAYOUT_F32 && weight->type == MCV_WEIGHT_BF16)
+        layout = MCV_LAYOUT_BF16;
+    if (layout == MCV_LAYOUT_F32 && weight->type == MCV_WEIGHT_F16)
+        layout = MCV_LAYOUT_F16;
+    mcv_widened_layout(layout, packer->group, packed);
     packer->bf16 += packed->layout == MCV_LAYOUT_BF16;
     return false;
 }

@@ -16,6 +16,7 @@ typedef enum mcv_layout {
     MCV_LAYOUT_INT8,
     MCV_LAYOUT_INT4,
     MCV_LAYOUT_BLOCKS,
+    MCV_LAYOUT_F16, /* behind those that files of packed weights know by their numbers */
     MCV_LAYOUTS
 } mcv_layout;
 
@@ -62,10 +63,10 @@ typedef struct mcv_packer {
     int bf16;                       /* layers so far whose weights are BF16 */
 } mcv_packer;
 
-/* Packs a layer's weights, rows spread over the threads; BF16 ones stay BF16 where F32 is asked for, which are the same
- * numbers. Or takes them from what is kept: MCV_DIFFERS where that was made from other weights or in another way.
- * name and bias stay the layer's. key: what the layer is kept as, its module's path.
- * MCV_UNSUPPORTED: more in_features than INT8 sums hold (of INT4 and of blocks, too, for whose kernels it is a limit).
+/* Packs a layer's weights, rows spread over the threads; BF16 and F16 ones stay what they are where F32 is asked for,
+ * which are the same numbers. Or takes them from what is kept: MCV_DIFFERS where that was made from other weights or in
+ * another way. name and bias stay the layer's. key: what the layer is kept as, its module's path. MCV_UNSUPPORTED: more
+ * in_features than INT8 sums hold (of INT4 and of blocks, too, for whose kernels it is a limit).
  */
 mcv_status mcv_pack_linear(mcv_packer *packer, const char *key, const Linear *linear, mcv_precision precision,
                            mcv_packed *packed);

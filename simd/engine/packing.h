@@ -21,9 +21,10 @@ static inline void *mcv_panel_of(const mcv_packing *packing, mcv_part_name part,
  * lie MCV_LANES quadruples apart. count: a multiple of 8 with 4 bits, else of 16. */
 void mcv_put_codes(int bits, const uint8_t *codes, size_t count, uint8_t *out);
 
-/* Weights as numbers, rounded to the layout where that is needed: MCV_LAYOUT_F32 to MCV_LAYOUT_INT4. group: of INT4. */
+/* Weights as numbers, rounded to the layout where that is needed: every layout but MCV_LAYOUT_BLOCKS. Those of
+ * MCV_LAYOUT_F16 are F16 already. group: of INT4. */
 void mcv_widened_layout(mcv_layout layout, size_t group, mcv_packed *packed);
-extern const mcv_range_fn mcv_pack_widened[];
+extern const mcv_range_fn mcv_pack_widened[MCV_LAYOUTS];
 
 /* Weights as the file has them, integer for integer and scale for scale. */
 
