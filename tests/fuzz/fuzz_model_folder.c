@@ -1,5 +1,5 @@
 /* libFuzzer: what a model's folder holds beside its weights: configuration, tokenizer in both forms, chat template; and
- * the texts, ids and conversations that are given to them. */
+ * the picture, texts, ids and conversations that are given to them. */
 #include "ref/chat_template.h"
 #include "ref/configuration_minicpm.h"
 #include "ref/image_processing_minicpmv.h"
@@ -72,6 +72,25 @@ static void use_template(void) {
     mcv_buffer_free(&prompt);
 }
 
+/* Of a picture with settings that do not make it a large one. */
+static void use_processor(const MiniCPMVImageProcessor *processor) {
+    enum { WIDTH = 40, HEIGHT = 30, MOST_RESOLUTION = 256, MOST_PATCH_SIZE = 64 };
+    static uint8_t rgb[HEIGHT * WIDTH * 3];
+    const mcv_image image = {.width = WIDTH, .height = HEIGHT, .rgb = rgb};
+    mcv_arena arena = {0};
+    mcv_buffer text = {0};
+    ImageFeatures features;
+    mcv_tensor pixels;
+    if (processor->scale_resolution > MOST_RESOLUTION || processor->patch_size > MOST_PATCH_SIZE)
+        return;
+    (void)!MiniCPMVImageProcessor_get_slice_image_placeholder(processor, WIDTH, HEIGHT, 0, 0, -1, &text);
+    if (MiniCPMVImageProcessor_preprocess(processor, &arena, &image, 1, 0, NULL, &features) == MCV_OK)
+        for (int i = 0; i < features.num_slices; i++)
+            (void)!ImageSlice_pixel_values(&features.slices[i], &arena, &pixels);
+    mcv_buffer_free(&text);
+    mcv_arena_free(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *folder = folder_of_parts(FILES, sizeof FILES / sizeof *FILES, data, size);
     MiniCPMVConfig config;
@@ -79,7 +98,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     Qwen2Tokenizer *tokenizer;
     (void)!MiniCPMVConfig_from_pretrained(&config, folder);
     if (MiniCPMVImageProcessor_from_pretrained(&processor, folder) == MCV_OK)
-        MiniCPMVImageProcessor_free(&processor);
+        use_processor(&processor);
+    MiniCPMVImageProcessor_free(&processor);
     if (Qwen2Tokenizer_from_pretrained(&tokenizer, folder) == MCV_OK) {
         mcv_buffer text = read_part("text");
         use_tokenizer(tokenizer, &text);

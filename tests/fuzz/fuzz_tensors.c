@@ -1,9 +1,10 @@
-/* libFuzzer: safetensors and .npy files, told apart by their first byte. Every element of what opens is read, of
- * safetensors also as weights, of which several tensors can make up one. */
+/* libFuzzer: safetensors, as they are or as lines (tensor_lines.h), and .npy files, told apart by their first bytes.
+ * Every element of what opens is read, of safetensors also as weights, of which several tensors can make up one. */
 #include "formats/npy.h"
 #include "formats/safetensors.h"
 #include "tests/fuzz/memory_file.h"
 #include "tests/fuzz/read_weights.h"
+#include "tests/fuzz/tensor_lines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,14 +39,25 @@ static void read_npy(const char *path) {
     mcv_npy_close(&array);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    MemoryFile file = memory_file(data, size);
-    if (size && data[0] == 0x93) {
+static void read_file(mcv_bytes bytes) {
+    MemoryFile file = memory_file(bytes.data, bytes.size);
+    if (bytes.size && bytes.data[0] == 0x93) {
         read_npy(file.path);
     } else {
         read_safetensors(file.path);
         read_weights(file.path, NULL, NULL);
     }
     close(file.descriptor);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    mcv_bytes file = {data, size};
+    mcv_buffer tensors = {0};
+    if (size && data[0] != 0x93 && are_tensor_lines(file)) {
+        tensors = tensors_of_lines(file);
+        file = (mcv_bytes){(const uint8_t *)tensors.data, tensors.size};
+    }
+    read_file(file);
+    mcv_buffer_free(&tensors);
     return 0;
 }

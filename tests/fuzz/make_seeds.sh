@@ -95,8 +95,11 @@ printf 'low lower <image>\n  it'"'"'s 12 e\xcc\x81 \xed\x95\x9c \xf0\x9f\x98\x80
     parts vocab.json=$tokenizer/model/vocab.json merges.txt=$tokenizer/model/merges.txt \
         tokenizer_config.json=$tokenizer/model/tokenizer_config.json \
         added_tokens.json=$tokenizer/model/added_tokens.json text=- >"$folder/model_folder/tokenizer"
-printf 'low lower <image>' | parts tokenizer.json=$tokenizer/model-fast/tokenizer.json \
-    tokenizer_config.json=$tokenizer/model-fast/tokenizer_config.json text=- >"$folder/model_folder/tokenizer-fast"
+printf 'low lower <image>' |
+    parts tokenizer.json=<(sed 's/^ *//' $tokenizer/model-fast/tokenizer.json) \
+        tokenizer_config.json=<(sed 's/^ *//' $tokenizer/model-fast/tokenizer_config.json) text=- \
+        >"$folder/model_folder/tokenizer-fast"
+printf 'a template' | parts chat_template.jinja=- >"$folder/model_folder/template"
 printf 'ab' | parts vocab.json=$fixtures/tiny_processor/vocab.json merges.txt=$fixtures/tiny_processor/merges.txt \
     added_tokens.json=$fixtures/tiny_processor/added_tokens.json text=- >"$folder/model_folder/tokenizer-tiny"
 
@@ -119,14 +122,26 @@ npy() {
     printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "$header"
     cat
 }
+for type in BOOL F4 F6_E2M3 F6_E3M2 U8 I8 F8_E5M2 F8_E4M3 F8_E8M0 F8_E4M3FNUZ F8_E5M2FNUZ I16 U16 F16 BF16 I32 U32 F32 C64 F64 I64 U64; do
+    echo "$type $type 4,2 abcdefgh"
+done >"$folder/tensors/types"
 printf 'abc=def=' | npy '<f4' 1,2 >"$folder/tensors/f4.npy"
 printf 'abcdefgh' | npy '<i8' 1, >"$folder/tensors/i8.npy"
 printf 'ab' | npy '<f2' '' >"$folder/tensors/f2.npy"
 printf 'abc' | npy '|u1' 3, >"$folder/tensors/u1.npy"
 
-for name in single video-groups decoding; do
-    parts case.json=golden/cases/$name/case.json >"$folder/results/case-$name"
-done
+cat >"$folder/results/case" <<'END'
+>>>> case.json
+{"model": "m", "conversations": [[{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "a"}]},
+ {"role": "assistant", "content": "b"}], [{"role": "user", "content": "c"}]], "temporal_ids": [[[-1]], []], "system_prompt": "s",
+ "enable_thinking": true, "use_image_id": false, "max_slice_nums": 2, "max_inp_length": 9, "exact": true,
+ "generate": [{"name": "d", "num_beams": 2, "repetition_penalty": 1.5, "length_penalty": -1, "min_new_tokens": 1,
+ "max_new_tokens": 2, "early_stopping": "never", "do_sample": false}, {"name": "e", "early_stopping": true}]}
+>>>> a.png
+P1 1 1 0
+>>>> exact.safetensors
+x F64 1 abcdefgh
+END
 cat >"$folder/results/item" <<'END'
 >>>> item.json
 {"messages": [{"role": "user", "content": [{"type": "image", "path": "a.png"}, {"type": "text", "text": "a"}]}],
