@@ -1,7 +1,7 @@
 /* minicpmv inspect PATH: what a model folder, a safetensors or a GGUF file holds, and what is wrong with it. */
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "cli/inspect_gguf.h"
@@ -9,12 +9,14 @@
 #include "cli/problems.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "formats/gguf.h"
 #include "formats/hash.h"
+#include "formats/json.h"
 #include "formats/safetensors.h"
 #include "formats/weights.h"
+#include "ref/model_files.h"
 #include "ref/parameters.h"
-#include "ref/processing_minicpmv.h"
 
 enum { NUM_COMPONENTS = 4, NUM_TYPES = MCV_WEIGHT_INT8 + 1 };
 
@@ -44,17 +46,6 @@ static mcv_status add_string(json_t *list, const char *text) {
     return json_array_append_new(list, json_string(text)) == 0 ? MCV_OK : MCV_FAIL_MEMORY(strlen(text));
 }
 
-static mcv_status add_problem(inspection *self, const char *format, ...) MCV_PRINTF(2, 3);
-
-static mcv_status add_problem(inspection *self, const char *format, ...) {
-    char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    return add_string(self->problems, text);
-}
-
 /* *shape: of weight number `index`. */
 static const char *weight_at(const mcv_weights *weights, size_t index, mcv_tensor *shape) {
     mcv_weight weight;
@@ -79,17 +70,18 @@ static mcv_status check_parameter(void *context, const char *name, const mcv_ten
     char expected_shape[128], found_shape[128];
     mcv_tensor_shape_text(expected, expected_shape, sizeof expected_shape);
     if (index == mcv_weights_count(self->weights))
-        return add_problem(self, "%s: missing, expected %s", name, expected_shape);
+        return mcv_problems_add(self->problems, "%s: missing, expected %s", name, expected_shape);
     self->expected[index] = true;
     mcv_weight weight;
     const char *unsupported;
     mcv_weights_at(self->weights, index, &weight, &unsupported);
     if (unsupported) /* bytes whose scales are missing, say */
-        return add_problem(self, "%s: weights of type %s, expected F32, F16, BF16 or a packed type", name, unsupported);
+        return mcv_problems_add(self->problems, "%s: weights of type %s, expected F32, F16, BF16 or a packed type",
+                                name, unsupported);
     if (mcv_tensor_same_shape(&found, expected))
         return MCV_OK;
-    return add_problem(self, "%s: shape %s, expected %s", name,
-                       mcv_tensor_shape_text(&found, found_shape, sizeof found_shape), expected_shape);
+    return mcv_problems_add(self->problems, "%s: shape %s, expected %s", name,
+                            mcv_tensor_shape_text(&found, found_shape, sizeof found_shape), expected_shape);
 }
 
 static mcv_status check_parameters(inspection *self) {
@@ -101,16 +93,69 @@ static mcv_status check_parameters(inspection *self) {
     return MCV_OK;
 }
 
-static mcv_status check_processor(inspection *self) {
-    MiniCPMVProcessor processor;
-    MCV_TRY(MiniCPMVProcessor_from_pretrained(&processor, self->path));
-    self->tokenizer_size = Qwen2Tokenizer_size(processor.tokenizer);
-    mcv_status status = MCV_OK;
+static mcv_status check_tokenizer(inspection *self, const Qwen2Tokenizer *tokenizer) {
+    self->tokenizer_size = Qwen2Tokenizer_size(tokenizer);
     if (self->tokenizer_size > self->config.vocab_size)
-        status = add_problem(self, "tokenizer: ids up to %d, beyond the vocabulary of %d", self->tokenizer_size - 1,
-                             self->config.vocab_size);
-    MiniCPMVProcessor_free(&processor);
-    return status;
+        MCV_TRY(mcv_problems_add(self->problems, "tokenizer: ids up to %d, beyond the vocabulary of %d",
+                                 self->tokenizer_size - 1, self->config.vocab_size));
+    return mcv_problems_of_merges(self->problems, self->path, tokenizer);
+}
+
+static mcv_status check_processor(inspection *self) {
+    const ModelFiles files = {.model = self->path};
+    MiniCPMVImageProcessor processor;
+    Qwen2Tokenizer *tokenizer;
+    mcv_status status = ModelFiles_image_processor(&files, &processor);
+    MiniCPMVImageProcessor_free(&processor);
+    MCV_TRY(mcv_problems_note(self->problems, status));
+    status = ModelFiles_tokenizer(&files, &tokenizer);
+    if (status == MCV_OK) {
+        status = check_tokenizer(self, tokenizer);
+        Qwen2Tokenizer_free(tokenizer);
+    }
+    MCV_TRY(mcv_problems_note(self->problems, status));
+    return mcv_problems_note(self->problems, ModelFiles_check_chat_template(&files));
+}
+
+/* What is missing was taken from the published model, whose shapes are then expected of the weights. */
+static mcv_status check_config(inspection *self) {
+    const char *missing = self->config.missing_keys;
+    return missing[0] ? mcv_problems_add(self->problems, "config.json has no %s", missing) : MCV_OK;
+}
+
+/* Also those that nothing is taken from here, as Hugging Face's programs read them. */
+static mcv_status check_file(const char *path) {
+    struct stat about;
+    mcv_json root;
+    if (!mcv_file_exists(path))
+        return MCV_OK;
+    if (mcv_ends_with(path, ".json")) {
+        mcv_status status = mcv_json_load(path, &root);
+        mcv_json_free(&root);
+        return status;
+    }
+    bool is_empty = stat(path, &about) == 0 && about.st_size == 0;
+    return is_empty ? MCV_FAIL(MCV_BAD_INPUT, "%s: the file is empty", path) : MCV_OK;
+}
+
+static mcv_status check_files(inspection *self) {
+    static const char *const NAMES[] = {"generation_config.json",
+                                        "tokenizer.json",
+                                        "tokenizer_config.json",
+                                        "vocab.json",
+                                        "merges.txt",
+                                        "added_tokens.json",
+                                        "special_tokens_map.json",
+                                        "chat_template.json",
+                                        "processor_config.json"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
+        char *path;
+        MCV_TRY(mcv_path_join(&path, self->path, NAMES[i]));
+        mcv_status status = check_file(path);
+        free(path);
+        MCV_TRY(mcv_problems_note(self->problems, status));
+    }
+    return MCV_OK;
 }
 
 static component_totals *component_of(inspection *self, const char *name) {
@@ -159,6 +204,8 @@ static mcv_status look(inspection *self, bool hash) {
     MCV_TRY(mcv_safetensors_open(self->path, &self->file));
     add_up(self);
     if (self->is_model) {
+        MCV_TRY(check_config(self));
+        MCV_TRY(check_files(self));
         MCV_TRY(check_processor(self));
         MCV_TRY(mcv_weights_open(self->path, NULL, &self->weights));
         MCV_TRY(MCV_NEW(&self->expected, mcv_weights_count(self->weights)));

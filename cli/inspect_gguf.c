@@ -27,12 +27,6 @@ typedef struct gguf_inspection {
 
 /* ---- Looking --------------------------------------------------------------------------------------------------- */
 
-static mcv_status add_problem(gguf_inspection *self, const char *text) {
-    return json_array_append_new(self->problems, json_stringn_nocheck(text, strlen(text))) == 0
-               ? MCV_OK
-               : MCV_FAIL_MEMORY(strlen(text));
-}
-
 static double count_of(const mcv_gguf_tensor *tensor) {
     double count = 1;
     for (int i = 0; i < tensor->rank; i++)
@@ -51,33 +45,28 @@ static mcv_status check_parameter(void *context, const char *name, const mcv_ten
     gguf_inspection *self = context;
     mcv_weight weight;
     mcv_tensor found = {0};
-    char text[512], expected_shape[128], found_shape[128];
-    if (mcv_weights_find(self->weights, name, &weight) != MCV_OK)
-        return add_problem(self, mcv_error_message());
+    char expected_shape[128], found_shape[128];
+    mcv_status status = mcv_weights_find(self->weights, name, &weight);
+    if (status != MCV_OK)
+        return mcv_problems_note(self->problems, status);
     found.rank = weight.rank;
     memcpy(found.shape, weight.shape, sizeof found.shape);
     if (mcv_tensor_same_shape(&found, expected))
         return MCV_OK;
-    snprintf(text, sizeof text, "%s: shape %s, expected %s", name,
-             mcv_tensor_shape_text(&found, found_shape, sizeof found_shape),
-             mcv_tensor_shape_text(expected, expected_shape, sizeof expected_shape));
-    return add_problem(self, text);
-}
-
-/* What is wrong with a whole file is a problem; what cannot be allocated is a failure. */
-static mcv_status note(gguf_inspection *self, mcv_status status) {
-    if (status == MCV_OK || status == MCV_NO_MEMORY)
-        return status;
-    return add_problem(self, mcv_error_message());
+    return mcv_problems_add(self->problems, "%s: shape %s, expected %s", name,
+                            mcv_tensor_shape_text(&found, found_shape, sizeof found_shape),
+                            mcv_tensor_shape_text(expected, expected_shape, sizeof expected_shape));
 }
 
 static mcv_status check_tokenizer(gguf_inspection *self) {
     Qwen2Tokenizer *tokenizer;
     mcv_status status = ModelFiles_tokenizer(&self->files, &tokenizer);
-    if (status == MCV_OK)
+    if (status == MCV_OK) {
+        status = mcv_problems_of_merges(self->problems, self->files.model, tokenizer);
         Qwen2Tokenizer_free(tokenizer);
-    MCV_TRY(note(self, status));
-    return note(self, ModelFiles_check_chat_template(&self->files));
+    }
+    MCV_TRY(mcv_problems_note(self->problems, status));
+    return mcv_problems_note(self->problems, ModelFiles_check_chat_template(&self->files));
 }
 
 static mcv_status check_pair(gguf_inspection *self) {
@@ -85,13 +74,13 @@ static mcv_status check_pair(gguf_inspection *self) {
     MiniCPMVImageProcessor processor;
     mcv_status status = ModelFiles_config(&self->files, &config);
     if (status != MCV_OK)
-        return note(self, status);
+        return mcv_problems_note(self->problems, status);
     status = ModelFiles_image_processor(&self->files, &processor);
     MiniCPMVImageProcessor_free(&processor);
-    MCV_TRY(note(self, status));
+    MCV_TRY(mcv_problems_note(self->problems, status));
     status = ModelFiles_weights(&self->files, &self->weights);
     if (status != MCV_OK)
-        return note(self, status);
+        return mcv_problems_note(self->problems, status);
     return MiniCPMV_named_parameters(&config, check_parameter, self);
 }
 

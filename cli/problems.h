@@ -5,14 +5,18 @@
 #include <jansson.h>
 
 #include "core/status.h"
+#include "ref/tokenization_qwen2.h"
+
+/* The same thing is listed once. */
+mcv_status mcv_problems_add(json_t *problems, const char *format, ...) MCV_PRINTF(2, 3);
+
+/* Lists the newest message where `status` is a failure. What cannot be allocated is no problem of a file: returned. */
+mcv_status mcv_problems_note(json_t *problems, mcv_status status);
+
+/* Whether the merges of a tokenizer, which `from` names, go with its vocabulary. */
+mcv_status mcv_problems_of_merges(json_t *problems, const char *from, const Qwen2Tokenizer *tokenizer);
 
 /* MCV_OK without problems, else MCV_BAD_INPUT with their number and the first of them. */
-static inline mcv_status mcv_problems_status(const char *path, const json_t *problems) {
-    size_t count = json_array_size(problems);
-    if (count == 0)
-        return MCV_OK;
-    return MCV_FAIL(MCV_BAD_INPUT, "%s: %zu problem%s, the first: %s", path, count, count == 1 ? "" : "s",
-                    json_string_value(json_array_get(problems, 0)));
-}
+mcv_status mcv_problems_status(const char *path, const json_t *problems);
 
 #endif

@@ -162,6 +162,7 @@ mcv_status BPE_add_merge(BPE *bpe, const char *left, size_t left_size, const cha
         return MCV_FAIL(MCV_BAD_INPUT, "the merge of \"%.*s\" and \"%.*s\" is there twice", (int)left_size, left,
                         (int)right_size, right);
     *place = merge;
+    bpe->tokens[merge.result].merged = true;
     bpe->num_merges++;
     return MCV_OK;
 }

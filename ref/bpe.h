@@ -13,6 +13,7 @@ enum { BPE_ID_LIMIT = 1 << 24 };
 typedef struct BPEToken {
     size_t offset, size;
     bool exists; /* ids may have gaps */
+    bool merged; /* some merge gives it */
 } BPEToken;
 
 /* Two neighbours that become one token; the lowest rank goes first. */

@@ -17,37 +17,53 @@ static void close_pair(Pair *pair) {
     mcv_gguf_close(pair->vision);
 }
 
-/* The file of the vision side is easily taken for the model. */
-static mcv_status expect_language(const char *path) {
-    mcv_gguf *file;
-    mcv_gguf_string architecture = {"", 0};
-    MCV_TRY(mcv_gguf_open(path, &file));
-    mcv_status status = mcv_gguf_get_string(file, "general.architecture", &architecture);
-    if (status == MCV_OK && architecture.size == 4 && memcmp(architecture.data, "clip", 4) == 0)
-        status = MCV_FAIL(MCV_USAGE,
-                          "%s is the vision side (architecture clip): name it with --mmproj, and with --model "
-                          "the GGUF file of the language model",
-                          path);
-    mcv_gguf_close(file);
-    return status;
+/* Whether the model is a GGUF file; what is neither that nor a folder is none. */
+static mcv_status find_layout(const ModelFiles *files, bool *is_gguf) {
+    MCV_TRY(mcv_path_is_gguf(files->model, is_gguf));
+    if (*is_gguf || mcv_path_is_folder(files->model))
+        return MCV_OK;
+    MCV_TRY(mcv_file_check_regular(files->model));
+    return MCV_FAIL(MCV_BAD_INPUT, "%s: expected a model, which is a folder in Hugging Face layout or a GGUF file",
+                    files->model);
+}
+
+static bool is_of_architecture(const mcv_gguf *file, const char *name) {
+    mcv_gguf_string found = {"", 0};
+    return mcv_gguf_get_string(file, "general.architecture", &found) == MCV_OK && found.size == strlen(name) &&
+           memcmp(found.data, name, found.size) == 0;
+}
+
+/* The two files of a pair are easily taken for each other. */
+static mcv_status expect_roles(const ModelFiles *files, const Pair *pair) {
+    if (is_of_architecture(pair->language, "clip"))
+        return MCV_FAIL(MCV_BAD_INPUT,
+                        "%s is the vision side (architecture clip): name it with --mmproj, and with --model the GGUF "
+                        "file of the language model",
+                        files->model);
+    if (pair->vision && is_of_architecture(pair->vision, "qwen3"))
+        return MCV_FAIL(MCV_BAD_INPUT,
+                        "%s is the language model (architecture qwen3): name it with --model, and with --mmproj the "
+                        "GGUF file of the vision side",
+                        files->mmproj);
+    return MCV_OK;
 }
 
 static mcv_status open_pair(const ModelFiles *files, bool needs_vision, Pair *pair) {
     bool is_gguf;
     *pair = (Pair){0};
-    MCV_TRY(mcv_path_is_gguf(files->model, &is_gguf));
+    MCV_TRY(find_layout(files, &is_gguf));
     if (!is_gguf && files->mmproj)
         return MCV_FAIL(MCV_USAGE, "%s is no GGUF file: --mmproj goes with one", files->model);
-    if (is_gguf)
-        MCV_TRY(expect_language(files->model));
-    if (is_gguf && needs_vision && !files->mmproj)
-        return MCV_FAIL(MCV_USAGE, "%s holds the language model alone: --mmproj FILE is needed for the vision side",
-                        files->model);
     if (!is_gguf)
         return MCV_OK;
     mcv_status status = mcv_gguf_open(files->model, &pair->language);
     if (status == MCV_OK && files->mmproj)
         status = mcv_gguf_open(files->mmproj, &pair->vision);
+    if (status == MCV_OK)
+        status = expect_roles(files, pair);
+    if (status == MCV_OK && needs_vision && !pair->vision)
+        status = MCV_FAIL(MCV_USAGE, "%s holds the language model alone: --mmproj FILE is needed for the vision side",
+                          files->model);
     if (status != MCV_OK)
         close_pair(pair);
     return status;
@@ -87,7 +103,7 @@ mcv_status ModelFiles_config_json(const ModelFiles *files, mcv_json *json) {
 mcv_status ModelFiles_config(const ModelFiles *files, MiniCPMVConfig *config) {
     mcv_json json;
     bool is_gguf;
-    MCV_TRY(mcv_path_is_gguf(files->model, &is_gguf));
+    MCV_TRY(find_layout(files, &is_gguf));
     if (!is_gguf && !files->mmproj)
         return MiniCPMVConfig_from_pretrained(config, files->model);
     MCV_TRY(ModelFiles_config_json(files, &json));
@@ -153,7 +169,7 @@ mcv_status ModelFiles_chat_template(const ModelFiles *files, mcv_buffer *text) {
 mcv_status ModelFiles_check_chat_template(const ModelFiles *files) {
     mcv_buffer text = {0};
     bool is_gguf;
-    MCV_TRY(mcv_path_is_gguf(files->model, &is_gguf));
+    MCV_TRY(find_layout(files, &is_gguf));
     if (!is_gguf)
         return chat_template_check(files->model);
     mcv_status status = ModelFiles_chat_template(files, &text);

@@ -179,3 +179,24 @@ int32_t Qwen2Tokenizer_eos_id(const Qwen2Tokenizer *tokenizer) {
 int32_t Qwen2Tokenizer_unk_id(const Qwen2Tokenizer *tokenizer) {
     return tokenizer->unk_id;
 }
+
+static bool is_byte(const BPE *model, int32_t id) {
+    for (int byte = 0; byte < 256; byte++)
+        if (model->byte_ids[byte] == id)
+            return true;
+    return false;
+}
+
+size_t Qwen2Tokenizer_unmerged(const Qwen2Tokenizer *tokenizer, int32_t *first) {
+    const BPE *model = &tokenizer->model;
+    size_t count = 0;
+    for (size_t id = 0; model->num_merges > 0 && id < model->num_ids; id++) {
+        const BPEToken *token = &model->tokens[id];
+        if (!token->exists || token->merged || is_byte(model, (int32_t)id) ||
+            AddedVocabulary_find(&tokenizer->added, BPE_id_to_token(model, (int64_t)id), token->size))
+            continue;
+        if (count++ == 0)
+            *first = (int32_t)id;
+    }
+    return count;
+}

@@ -40,6 +40,10 @@ const char *Qwen2Tokenizer_id_to_token(const Qwen2Tokenizer *tokenizer, int32_t 
 /* One more than the largest id. HF: len(tokenizer) where ids have no gaps. */
 int32_t Qwen2Tokenizer_size(const Qwen2Tokenizer *tokenizer);
 
+/* How many tokens no text becomes: more than a byte, not added, and given by no merge. *first: the lowest of their ids.
+ * There are some where a list of merges was cut; a tokenizer without any merges is not held to this (0). */
+size_t Qwen2Tokenizer_unmerged(const Qwen2Tokenizer *tokenizer, int32_t *first);
+
 /* bos_token, eos_token, unk_token of tokenizer_config.json; -1 where null. Where the file does not name them HF has
  * defaults: none, "<|endoftext|>" and "<|endoftext|>". */
 int32_t Qwen2Tokenizer_bos_id(const Qwen2Tokenizer *tokenizer);

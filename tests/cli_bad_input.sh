@@ -19,7 +19,7 @@ ask() {
     "$PROGRAM" chat -m "$model" -p "What is this?" --max-new-tokens 2 --no-sampling "$@"
 }
 
-plan 28
+plan 31
 weights=$(stat -c %s "$base/model.safetensors")
 for part in 4 100 $((weights / 2)) $((weights - 1)); do
     broken cut && head -c "$part" "$base/model.safetensors" >"$work/cut/model.safetensors"
@@ -72,6 +72,10 @@ done
 expect_error "an empty file for an image" 3 'null' ask "$base" -i /dev/null
 printf 'GIF89a' >"$work/stub.gif"
 expect_error "a GIF that ends behind its name" 3 'stub.gif: ' ask "$base" -i "$work/stub.gif"
+expect_error "a file that is no model" 3 'README.md: expected a model, which is a folder in Hugging Face layout or a GGUF file' ask README.md
+mkfifo "$work/pipe"
+expect_error "a pipe for a model" 3 'pipe: expected a regular file, found a pipe' ask "$work/pipe"
+expect_error "a pipe for an image" 3 'pipe: expected a regular file, found a pipe' ask "$base" -i "$work/pipe"
 expect_error "text that is no UTF-8" 3 'UTF-8' "$PROGRAM" chat -m "$base" -p $'a\xc3'
 expect "an empty question" 0 '' "$PROGRAM" chat -m "$base" -p "" --max-new-tokens 1
 mkdir "$work/case" && echo '{"model": "'"$PWD/$base"'", "conversations": [[]], "generate": []}' >"$work/case/case.json"

@@ -46,7 +46,7 @@ expect "/help" 0 '^$' bash -c "printf '/help\n' | $PROGRAM chat -m $model 2>&1 >
 expect_error "an unknown session command" 2 'no such command: /what' bash -c "echo /what | $PROGRAM chat -m $model"
 
 expect_error "no model" 2 '\-\-model' "$PROGRAM" chat -p x
-expect_error "a folder that is not there" 3 'none/config.json: cannot be opened' "$PROGRAM" chat -m "$work/none" -p x
+expect_error "a folder that is not there" 3 'none: cannot be opened' "$PROGRAM" chat -m "$work/none" -p x
 expect_error "an image that is not there" 3 'none.png: cannot be opened' chat -i "$work/none.png" -p x
 head -c 300 "$image" >"$work/cut.png"
 expect_error "an image that is cut" 3 'cut.png: ' chat -i "$work/cut.png" -p x

@@ -65,10 +65,10 @@ expect_error "another architecture" 4 'general.architecture: expected qwen3, fou
     -m "$(damaged other.gguf '0,/qwen3\./s/\(architecture.\{12\}\)qwen3/\1xwen3/')" --mmproj "$work/vision.gguf"
 expect_error "no vision side" 2 '--mmproj FILE is needed' "$PROGRAM" chat -m "$work/f32.gguf" -p x
 expect_error "a vision side beside a folder" 2 'no GGUF file' "$PROGRAM" chat -m "$model" --mmproj "$work/vision.gguf" -p x
-expect_error "a language model for a vision side" 4 'general.architecture: expected clip' "$PROGRAM" chat -m "$work/f32.gguf" \
+expect_error "a language model for a vision side" 3 'f32.gguf is the language model .*: name it with --model' "$PROGRAM" chat -m "$work/f32.gguf" \
     --mmproj "$work/f32.gguf" -p x
-expect_error "a vision side for a language model" 2 'vision.gguf is the vision side .*: name it with --mmproj' "$PROGRAM" chat -m "$work/vision.gguf" -p x
-expect_error "for its tokenizer" 2 'vision.gguf is the vision side' "$PROGRAM" tokenize -m "$work/vision.gguf" x
+expect_error "a vision side for a language model" 3 'vision.gguf is the vision side .*: name it with --mmproj' "$PROGRAM" chat -m "$work/vision.gguf" -p x
+expect_error "for its tokenizer" 3 'vision.gguf is the vision side' "$PROGRAM" tokenize -m "$work/vision.gguf" x
 expect_error "calibration by the fast engine" 2 '--engine fast: only the reference' "$PROGRAM" imatrix -m golden/demo --engine fast --task x -o "$work/x"
 expect_error "no such type" 2 'no such type' "${quantize[@]}" --type Q9_9 -o "$work/q.gguf"
 expect_error "nothing to write" 2 'needed' "${quantize[@]}"

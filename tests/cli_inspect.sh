@@ -13,7 +13,7 @@ damaged_model() {
     echo "$copy"
 }
 
-plan 17
+plan 29
 expect "a model" 0 '^language model +[0-9]+ layers, hidden ' "${inspect[@]}" "$model"
 expect "its vision encoder" 0 '^vision encoder +[0-9]+ layers.* patches of 14, [0-9]+ x [0-9]+ positions' "${inspect[@]}" "$model"
 expect "its tokenizer" 0 '^tokenizer +[0-9]+ ids' "${inspect[@]}" "$model"
@@ -30,6 +30,24 @@ expect "a tensor that is not known" 3 '^not used: llm.model.norn.weight$' "${ins
 expect "a shape that contradicts the configuration" 3 '^problem: resampler.query: shape \[[0-9]+, [0-9]+\], expected \[5, ' \
     "${inspect[@]}" "$(damaged_model 's/"query_num": [0-9]*/"query_num": 5/' config.json)"
 expect_error "a configuration that is no JSON" 3 'config.json: ' "${inspect[@]}" "$(damaged_model '1d' config.json)"
+# with FILE COMMAND...: a copy of the model in whose folder the command is run on the file; prints its folder.
+with() {
+    local copy file=$1
+    shift
+    copy=$(damaged_model '' config.json)
+    (cd "$copy" && "$@" "$file")
+    echo "$copy"
+}
+unreadable() { rm -f "$1" && ln -s "$1" "$1"; } # a link to itself: whoever is root reads everything else
+for file in generation_config.json added_tokens.json special_tokens_map.json vocab.json tokenizer_config.json preprocessor_config.json; do
+    expect "$file that is cut" 3 "^problem: .*/$file: .*not valid JSON" "${inspect[@]}" "$(with "$file" truncate -s 60)"
+done
+expect "merges that are cut" 3 '^problem: .*: no merge gives [0-9]+ tokens of the vocabulary, the first is ' "${inspect[@]}" "$(with merges.txt truncate -s 150)"
+expect "merges that are empty" 3 '^problem: .*/merges.txt: the file is empty' "${inspect[@]}" "$(with merges.txt truncate -s 0)"
+expect "another chat template" 3 '^problem: .*/chat_template.jinja: expected the chat template' "${inspect[@]}" "$(with chat_template.jinja touch)"
+expect "a settings file that cannot be read" 3 '^problem: .*/tokenizer_config.json: cannot be opened' "${inspect[@]}" "$(with tokenizer_config.json unreadable)"
+expect_error "weights that cannot be read" 3 'model.safetensors: cannot be opened' "${inspect[@]}" "$(with model.safetensors unreadable)"
+expect "a configuration without shapes" 3 '^problem: config.json has no .*hidden_size' "${inspect[@]}" "$(damaged_model 's/"hidden_size"/"hidden_sise"/' config.json)"
 cut=$(damaged_model '' config.json)
 truncate -s 100000 "$cut/model.safetensors"
 expect_error "weights that are cut" 3 'model.safetensors: ' "${inspect[@]}" "$cut"

@@ -42,7 +42,7 @@ expect_error "two kinds of text" 2 'found 2 of them' tokenize --jsonl x
 expect_error "no model" 2 'needed|required|--model' "$PROGRAM" tokenize x
 expect_error "tools without a conversation" 2 'tools needs --messages' tokenize --tools "$work/tools.json" x
 expect_error "an unknown way of thinking" 2 "expected on, off or unset" tokenize --messages "$work/messages.json" --thinking maybe
-expect_error "a model that is not there" 3 'vocab.json' "$PROGRAM" tokenize -m "$work/none" x
+expect_error "a model that is not there" 3 'none: cannot be opened' "$PROGRAM" tokenize -m "$work/none" x
 expect_error "text that is no UTF-8" 3 'not_utf8: text: byte 1: expected UTF-8' tokenize --file "$work/not_utf8"
 expect_error "a message without content" 3 'no_content.json: message 0: content' tokenize --messages "$work/no_content.json"
 expect_error "broken JSON" 3 'broken.json: line 1, column 2' tokenize --messages "$work/broken.json"

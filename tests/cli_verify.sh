@@ -81,7 +81,7 @@ sed -i 's/"role": "user"/"role": "judge"/' "$case/case.json"
 expect_error "a case that has no meaning" 3 'case single.*role "judge"' "${verify[@]}" "$case"
 sed -i 's/"model": /"models": /' "$case/case.json"
 expect_error "a case without a model" 2 'names no model: --model is needed' "${verify[@]}" "$case"
-expect_error "a model that is not there" 3 'nowhere/config.json: cannot be opened' "${verify[@]}" "$single" -m nowhere
+expect_error "a model that is not there" 3 'nowhere: cannot be opened' "${verify[@]}" "$single" -m nowhere
 expect "another model" 1 'first divergence: single: ' "${verify[@]}" "$single" -m golden/models/foreach-f16
 expect_error "numbers of threads" 2 'expected whole numbers' "${verify[@]}" "$single" --threads 1,,2
 expect_error "--expect-bitwise of one run" 2 'needs several runs' "${verify[@]}" "$single" --expect-bitwise
