@@ -178,21 +178,29 @@ static json_t *describe_engine(const mcv_model_options *options) {
     return engine;
 }
 
+/* What is asked. The file is known by what is in it. */
+static json_t *describe_input(const evaluation *self) {
+    const char *kind = self->text ? "text" : self->likelihood ? "likelihood" : "answers";
+    mcv_hash input = mcv_hash_bytes(mcv_buffer_text(&self->input), self->input.size);
+    json_t *about = json_pack("{s:s, s:s}", "eval", kind, "input", input.xxh3_128);
+    if (self->text)
+        mcv_json_set(&about, "context", json_integer(self->items.context));
+    if (self->items.max_slice_nums)
+        mcv_json_set(&about, "max_slice_nums", json_integer(self->items.max_slice_nums));
+    return about;
+}
+
 /* What results are of: those of anything else are not gone on with. Files are known by what is in them. */
 static mcv_status describe_evaluation(const evaluation *self, json_t **about) {
-    const char *kind = self->text ? "text" : self->likelihood ? "likelihood" : "answers";
     const char *check = mcv_option_value(self->arguments, "check");
     ModelFiles files = mcv_model_options_read(self->arguments);
     mcv_model_options options;
-    mcv_hash model, kept, input = mcv_hash_bytes(mcv_buffer_text(&self->input), self->input.size);
+    mcv_hash model, kept;
     MCV_TRY(mcv_engine_options_read(self->arguments, MCV_ENGINE_FAST, &options));
     MCV_TRY(mcv_model_identity(&files, &model));
-    *about = json_pack("{s:s, s:s, s:s, s:o}", "eval", kind, "input", input.xxh3_128, "model", model.xxh3_128, "engine",
-                       describe_engine(&options));
-    if (self->text)
-        mcv_json_set(about, "context", json_integer(self->items.context));
-    if (self->items.max_slice_nums)
-        mcv_json_set(about, "max_slice_nums", json_integer(self->items.max_slice_nums));
+    *about = describe_input(self);
+    mcv_json_set(about, "model", json_string(model.xxh3_128));
+    mcv_json_set(about, "engine", describe_engine(&options));
     if (check && mcv_hash_file(check, &kept) == MCV_OK)
         mcv_json_set(about, "check", json_string(kept.xxh3_128));
     return *about ? MCV_OK : MCV_FAIL_MEMORY(0);
@@ -215,20 +223,42 @@ static mcv_status open_answers(evaluation *self) {
     return path && !self->items.answers ? MCV_FAIL(MCV_BAD_INPUT, "%s: %s", path, strerror(errno)) : MCV_OK;
 }
 
+/* Rows are known by their numbers alone, so those of another input would pass for this one's. */
+static mcv_status check_input(const evaluation *self, const char *path) {
+    const char *kept = mcv_saved_logits_input(self->items.likelihood.saved);
+    json_t *found = kept ? json_loads(kept, 0, NULL) : NULL, *about = describe_input(self);
+    mcv_status status = !found || json_equal(found, about) ? MCV_OK : mcv_eval_fail_other(path, found, about);
+    json_decref(found);
+    json_decref(about);
+    return status;
+}
+
+static mcv_status open_writer(evaluation *self, const char *path) {
+    const mcv_arguments *arguments = self->arguments;
+    json_t *about = describe_input(self);
+    char *input = about ? json_dumps(about, JSON_COMPACT) : NULL;
+    mcv_logits_origin origin = {mcv_option_or(arguments, "engine", "fast"), mcv_dtype_and_numerics(arguments, "fast"),
+                                mcv_option_value(arguments, "target"), input};
+    mcv_status status =
+        input ? mcv_logits_writer_open(path, &origin, &self->items.likelihood.writer) : MCV_FAIL_MEMORY(0);
+    free(input);
+    json_decref(about);
+    return status;
+}
+
 /* Files of logits, and the margin of a best token that may turn over. */
 static mcv_status open_logits(evaluation *self) {
     const mcv_arguments *arguments = self->arguments;
     const char *save = mcv_option_value(arguments, "save"), *check = mcv_option_value(arguments, "check");
     const mcv_tolerance *limits;
-    mcv_logits_origin origin = {mcv_option_or(arguments, "engine", "fast"), mcv_dtype_and_numerics(arguments, "fast"),
-                                mcv_option_value(arguments, "target")};
     if (check) {
         MCV_TRY(mcv_tolerances_open(arguments, "fast", &self->tolerances));
         MCV_TRY(mcv_tolerances_find(self->tolerances, "logits", &limits));
         self->items.likelihood.margin = limits->margin;
         MCV_TRY(mcv_saved_logits_open(check, &self->items.likelihood.saved));
+        MCV_TRY(check_input(self, check));
     }
-    return save ? mcv_logits_writer_open(save, &origin, &self->items.likelihood.writer) : MCV_OK;
+    return save ? open_writer(self, save) : MCV_OK;
 }
 
 static mcv_status open_model(evaluation *self) {

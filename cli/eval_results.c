@@ -12,8 +12,7 @@ static mcv_status cannot_write(const mcv_eval_results *results) {
     return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be written: %s", results->path, strerror(errno));
 }
 
-/* The first thing in which the file's evaluation differs from the one that would go on. */
-static mcv_status fail_other(const mcv_eval_results *results, json_t *found, const json_t *about) {
+mcv_status mcv_eval_fail_other(const char *path, json_t *found, const json_t *about) {
     const char *key;
     json_t *value;
     json_object_foreach(found, key, value) {
@@ -21,13 +20,13 @@ static mcv_status fail_other(const mcv_eval_results *results, json_t *found, con
             continue;
         char *then = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
         char *now = json_dumps(json_object_get(about, key), JSON_ENCODE_ANY | JSON_COMPACT);
-        mcv_status status = MCV_FAIL(MCV_BAD_INPUT, "%s: is of another evaluation: %s was %.200s, is %.200s",
-                                     results->path, key, then ? then : "-", now ? now : "not given");
+        mcv_status status = MCV_FAIL(MCV_BAD_INPUT, "%s: is of another evaluation: %s was %.200s, is %.200s", path, key,
+                                     then ? then : "-", now ? now : "not given");
         free(then);
         free(now);
         return status;
     }
-    return MCV_FAIL(MCV_BAD_INPUT, "%s: is of another evaluation, with fewer options", results->path);
+    return MCV_FAIL(MCV_BAD_INPUT, "%s: is of another evaluation, with fewer options", path);
 }
 
 /* ---- Reading ----------------------------------------------------------------------------------------------------- */
@@ -40,7 +39,7 @@ static mcv_status take_line(mcv_eval_results *results, const json_t *about, cons
     if (!json_is_object(value))
         status = MCV_FAIL(MCV_BAD_INPUT, "%s: line %zu: expected a JSON object", results->path, number);
     else if (number == 1 && !json_equal(value, about))
-        status = fail_other(results, value, about);
+        status = mcv_eval_fail_other(results->path, value, about);
     else if (number > 1 && json_array_append(results->items, value) != 0)
         status = MCV_FAIL_MEMORY(size);
     json_decref(value);

@@ -22,6 +22,9 @@ typedef struct mcv_eval_results {
 mcv_status mcv_eval_results_open(const char *path, const json_t *about, mcv_eval_results *results);
 mcv_status mcv_eval_results_close(mcv_eval_results *results);
 
+/* MCV_BAD_INPUT with the first thing in which the evaluation that a file is of differs from the one at hand. */
+mcv_status mcv_eval_fail_other(const char *path, json_t *found, const json_t *about);
+
 /* How many items are finished. */
 size_t mcv_eval_results_count(const mcv_eval_results *results);
 /* Adds the next item's result, whose reference it takes; NULL: memory was short. */

@@ -283,8 +283,9 @@ static mcv_status run_all(logits_run *self) {
 static mcv_status open_files(logits_run *self) {
     const mcv_arguments *arguments = self->arguments;
     const char *save = mcv_option_value(arguments, "save"), *check = mcv_option_value(arguments, "check");
-    mcv_logits_origin origin = {mcv_option_or(arguments, "engine", "ref"), mcv_dtype_and_numerics(arguments, "ref"),
-                                mcv_option_value(arguments, "target")};
+    mcv_logits_origin origin = {.engine = mcv_option_or(arguments, "engine", "ref"),
+                                .dtype = mcv_dtype_and_numerics(arguments, "ref"),
+                                .target = mcv_option_value(arguments, "target")};
     self->top_k = 5;
     self->exact = mcv_option_count(arguments, "expect-bitwise") > 0;
     if (self->exact && !check)

@@ -49,6 +49,8 @@ static mcv_status open_writer(mcv_logits_writer *self, const char *path, const m
     char *text = json_dumps(json_object_get(self->root, "made_with"), JSON_COMPACT);
     mcv_status status = text ? mcv_safetensors_add_metadata(self->numbers, "made_with", text) : MCV_FAIL_MEMORY(0);
     free(text);
+    if (status == MCV_OK && origin->input)
+        status = mcv_safetensors_add_metadata(self->numbers, "input", origin->input);
     return status;
 }
 
@@ -210,6 +212,10 @@ void mcv_saved_logits_close(mcv_saved_logits *saved) {
     free(saved->row);
     free(saved->path);
     free(saved);
+}
+
+const char *mcv_saved_logits_input(const mcv_saved_logits *saved) {
+    return saved->numbers ? mcv_dump_metadata(saved->numbers, "input") : NULL;
 }
 
 static mcv_status no_row(const mcv_saved_logits *saved, const char *case_name, int conversation) {

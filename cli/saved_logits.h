@@ -10,6 +10,7 @@
 /* What made a run; kept with it. */
 typedef struct mcv_logits_origin {
     const char *engine, *dtype, *target;
+    const char *input; /* what it read, in the caller's words; NULL: the names of its rows say that */
 } mcv_logits_origin;
 
 typedef struct mcv_logits_writer mcv_logits_writer;
@@ -32,6 +33,8 @@ typedef struct mcv_saved_logits mcv_saved_logits;
 /* MCV_BAD_INPUT: not such a file. */
 mcv_status mcv_saved_logits_open(const char *path, mcv_saved_logits **saved);
 void mcv_saved_logits_close(mcv_saved_logits *saved);
+/* What was kept as the run's input; NULL: nothing. */
+const char *mcv_saved_logits_input(const mcv_saved_logits *saved);
 
 /* A row that was kept. */
 typedef struct mcv_saved_row {

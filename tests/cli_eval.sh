@@ -28,7 +28,7 @@ at_least() {
         'BEGIN { if (100 * found < least) print 100 * found " %" }')"
 }
 
-plan 35
+plan 37
 expect "held-out items as JSON" 0 "^\{\"items\": $items, \"accuracy\": [0-9.]*, \"by_ability\": \{" \
     evaluate "$work/some.jsonl" --json --answers "$work/answers"
 at_least 93
@@ -49,7 +49,11 @@ result "it is exp of the mean" "$(awk -v p="$(number perplexity)" -v nll="$(numb
 tokens=$(number tokens) perplexity=$(number perplexity)
 expect "kept logits" 0 "^all: $tokens tensors|^all +$tokens " "$PROGRAM" inspect "$work/kept"
 expect "no divergence from itself" 0 '"kl": 0.0, "max_kl": 0.0, "max_abs": 0.0, "top_1": 1.0, "flips": 0, "excused": 0\}' "${eval[@]}" --text "$work/text" --context 16 --check "$work/kept" --max-kl 0 --json
-expect_error "more context is another run" 1 'kept: has nothing of 0.16' "${eval[@]}" --text "$work/text" --context 64 --check "$work/kept"
+expect_error "more context is another run" 3 'kept: is of another evaluation: context was 16, is 64' "${eval[@]}" --text "$work/text" --context 64 --check "$work/kept"
+tr 'a' 'e' <"$work/text" >"$work/text2"
+expect_error "another text of the same length" 3 'kept: is of another evaluation: input was "[0-9a-f]{32}", is "' "${eval[@]}" --text "$work/text2" --context 16 --check "$work/kept"
+cp "$work/text" "$work/text3"
+expect "the same text under another name" 0 '^kl +0$' "${eval[@]}" --text "$work/text3" --context 16 --check "$work/kept"
 "${eval[@]}" --text "$work/text" --context 16 --resume "$work/results" >"$work/whole"
 head -c $(($(stat -c %s "$work/results") - 20)) "$work/results" >"$work/broken_off"
 expect "a run that was broken off goes on" 0 "^perplexity +$perplexity$" "${eval[@]}" --text "$work/text" --context 16 --resume "$work/broken_off" --threads 1
