@@ -107,7 +107,7 @@ static void run_limit(void *context, size_t begin, size_t end, int worker) {
 /* Operations or bytes a second; 0: this target has no loop for it. */
 static double measure_limit(const Bench *bench, mcv_limit limit) {
     if (limit == MCV_LIMIT_READ)
-        return mcv_read_limit_measure(&bench->read, 1);
+        return mcv_read_limit_measure(&bench->read);
     Loop loop = {.bench = bench, .limit = limit};
     size_t threads = (size_t)mcv_pool_threads(bench->pool);
     double start = mcv_seconds(), amount = 0;

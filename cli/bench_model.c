@@ -106,41 +106,44 @@ static mcv_status bench_prompt(bench *self, int tokens) {
     return add_row(self, stage, seconds, self->repeats, (double)times.prompt_tokens, "tokens");
 }
 
-/* What reading memory took in one run. */
+/* Reading memory in turn with each token: what others leave of it changes from one second to the next. */
 typedef struct Turns {
     const mcv_read_limit *limit;
-    double seconds; /* of reading, `count` times */
-    int count;
+    const mcv_model *model;
+    mcv_times before; /* the last turn's */
+    double *reads;    /* [answer + 1]: bytes a second, before the first token and behind each */
+    double *shares;   /* [answer]: what decoding read a second, of what reading did before and behind it */
 } Turns;
 
-/* Memory is read in turn with each token: what others leave of it changes from one second to the next. */
 static mcv_status read_between(void *context, size_t index, const float *logits, int vocab_size) {
     Turns *turns = context;
-    (void)index, (void)logits, (void)vocab_size;
-    turns->seconds += MCV_READ_LIMIT_BYTES / mcv_read_limit_measure(turns->limit, 1);
-    turns->count++;
+    mcv_times now = mcv_model_times(turns->model);
+    (void)logits, (void)vocab_size;
+    turns->reads[index] = mcv_read_limit_measure(turns->limit);
+    if (index > 0)
+        turns->shares[index - 1] = (double)(now.decoding_bytes - turns->before.decoding_bytes) /
+                                   (now.decoding - turns->before.decoding) * 2 /
+                                   (turns->reads[index - 1] + turns->reads[index]);
+    turns->before = now;
     return MCV_OK;
 }
 
-static mcv_status run_answer(bench *self, const int32_t *ids, Turns *turns, mcv_times *times) {
+static mcv_status run_answer(bench *self, const int32_t *ids, Turns *turns) {
     mcv_part part = {.text = "Tell me more."};
     mcv_message message = {"user", &part, 1};
     mcv_conversation conversation = {.messages = &message, .num_messages = 1};
     mcv_model_reset_times(self->model);
-    /* The first token comes from the prompt. */
-    MCV_TRY(mcv_score(self->model, &conversation, NULL, ids, (size_t)self->answer + 1, read_between, turns));
-    *times = mcv_model_times(self->model);
-    return MCV_OK;
+    return mcv_score(self->model, &conversation, NULL, ids, (size_t)self->answer + 1, read_between, turns);
 }
 
 /* The answer's row, with the bytes that had to be read, how fast they were, and how fast memory was in the same run. */
-static mcv_status add_answer(bench *self, double *seconds, double *read, double *shares, const mcv_times *times) {
+static mcv_status add_answer(bench *self, double *seconds, double *reads, double *shares, const mcv_times *times) {
     MCV_TRY(add_row(self, "answer", seconds, self->repeats, (double)times->decoded_tokens, "tokens"));
     json_t *row = json_array_get(self->results, json_array_size(self->results) - 1);
     double bytes = (double)times->decoding_bytes;
     json_t *more = json_pack("{s:f, s:f, s:f, s:f}", "bytes_per_token", bytes / (double)times->decoded_tokens,
                              "bytes_per_second", bytes / median_of(seconds, self->repeats), "read_bytes_per_second",
-                             median_of(read, self->repeats), "of_read", median_of(shares, self->repeats));
+                             median_of(reads, self->repeats), "of_read", median_of(shares, self->repeats));
     int result = json_object_update(row, more);
     json_decref(more);
     return result == 0 ? MCV_OK : MCV_FAIL_MEMORY(sizeof(json_t));
@@ -152,22 +155,22 @@ static double peak_resident(void) {
     return (double)usage.ru_maxrss * 1024;
 }
 
-static mcv_status bench_answers(bench *self, const mcv_read_limit *limit) {
-    double seconds[MOST_REPEATS], read[MOST_REPEATS], shares[MOST_REPEATS];
-    mcv_times times = {0};
+static mcv_status bench_answers(bench *self, const mcv_read_limit *limit, mcv_arena *arena) {
+    double seconds[MOST_REPEATS], reads[MOST_REPEATS], shares[MOST_REPEATS];
+    int count = self->answer + 1; /* the first token comes from the prompt */
+    Turns turns = {.limit = limit, .model = self->model};
     int32_t *ids;
-    MCV_TRY(MCV_NEW(&ids, (size_t)self->answer + 1)); /* all of them 0: no token takes longer than another */
-    mcv_status status = MCV_OK;
-    for (int i = 0; i < self->repeats && status == MCV_OK; i++) {
-        Turns turns = {limit, 0, 0};
-        status = run_answer(self, ids, &turns, &times);
-        seconds[i] = times.decoding;
-        read[i] = MCV_READ_LIMIT_BYTES / turns.seconds * turns.count;
-        shares[i] = (double)times.decoding_bytes / times.decoding / read[i];
+    MCV_TRY(MCV_ARENA_NEW(arena, &turns.reads, count));
+    MCV_TRY(MCV_ARENA_NEW(arena, &turns.shares, count));
+    MCV_TRY(MCV_ARENA_NEW(arena, &ids, count));
+    memset(ids, 0, (size_t)count * sizeof *ids); /* no token takes longer than another */
+    for (int i = 0; i < self->repeats; i++) {
+        MCV_TRY(run_answer(self, ids, &turns));
+        seconds[i] = turns.before.decoding;
+        reads[i] = median_of(turns.reads, count);
+        shares[i] = median_of(turns.shares, self->answer);
     }
-    free(ids);
-    MCV_TRY(status);
-    return add_answer(self, seconds, read, shares, &times);
+    return add_answer(self, seconds, reads, shares, &turns.before);
 }
 
 static mcv_status bench_answer(bench *self, int threads) {
@@ -178,7 +181,7 @@ static mcv_status bench_answer(bench *self, int threads) {
     MCV_TRY(mcv_pool_create(&pool, threads));
     mcv_status status = mcv_read_limit_make(&limit, pool, &arena);
     if (status == MCV_OK)
-        status = bench_answers(self, &limit);
+        status = bench_answers(self, &limit, &arena);
     mcv_arena_free(&arena);
     mcv_pool_free(pool);
     double peak = peak_resident() - MCV_READ_LIMIT_BYTES;

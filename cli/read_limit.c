@@ -18,24 +18,19 @@ mcv_status mcv_read_limit_make(mcv_read_limit *limit, mcv_pool *pool, mcv_arena 
     return MCV_OK;
 }
 
-/* One stream, from end to end: several a thread, or far prefetching, read up to a fifth less on a Zen 4. */
+/* A word of each line, one after the other, of which the processor makes the most: loading all words, streams side by
+ * side and asking for lines ahead were never faster on a Zen 4, and up to a fifth slower. */
 static void read_parts(void *context, size_t begin, size_t end, int worker) {
     const mcv_read_limit *limit = context;
-    uint64_t sum[LINE_WORDS] = {0};
-    for (const uint64_t *line = limit->words + begin * PART_WORDS; line < limit->words + end * PART_WORDS;
-         line += LINE_WORDS) {
-        __builtin_prefetch(line + LINE_WORDS * LINE_WORDS);
-        for (size_t i = 0; i < LINE_WORDS; i++)
-            sum[i] += line[i];
-    }
-    for (size_t i = 0; i < LINE_WORDS; i++)
-        limit->sums[worker] += sum[i];
+    uint64_t sum = 0;
+    for (size_t i = begin * PART_WORDS; i < end * PART_WORDS; i += LINE_WORDS)
+        sum += limit->words[i];
+    limit->sums[worker] += sum;
 }
 
-double mcv_read_limit_measure(const mcv_read_limit *limit, int times) {
+double mcv_read_limit_measure(const mcv_read_limit *limit) {
     mcv_read_limit copy = *limit;
     double start = mcv_seconds();
-    for (int i = 0; i < times; i++)
-        mcv_parallel_pieces(limit->pool, PARTS, read_parts, &copy);
-    return (double)times * MCV_READ_LIMIT_BYTES / (mcv_seconds() - start);
+    mcv_parallel_pieces(limit->pool, PARTS, read_parts, &copy);
+    return MCV_READ_LIMIT_BYTES / (mcv_seconds() - start);
 }

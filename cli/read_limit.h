@@ -15,7 +15,7 @@ typedef struct mcv_read_limit {
 
 mcv_status mcv_read_limit_make(mcv_read_limit *limit, mcv_pool *pool, mcv_arena *arena);
 
-/* Reads all of it `times` times. Bytes a second. */
-double mcv_read_limit_measure(const mcv_read_limit *limit, int times);
+/* Reads all of it. Bytes a second. */
+double mcv_read_limit_measure(const mcv_read_limit *limit);
 
 #endif
