@@ -12,7 +12,7 @@ typedef struct worker {
 
 /* How often a thread looks for work, or for the end of it, before it sleeps: some ten microseconds, less than waking up
  * takes. Products of a single token follow each other that closely. */
-enum { LOOKS = 4000, PIECES = 8 /* a thread */ };
+enum { LOOKS = 4000, SHARE = 4, SMALLEST = 64 };
 
 struct mcv_pool {
     int threads, looks;
@@ -23,20 +23,31 @@ struct mcv_pool {
     atomic_int running;              /* workers that have not finished this generation */
     bool stopping;
     size_t count;
-    size_t piece;       /* indices that a thread takes at a time; 0: each has a share of its own */
+    size_t piece;       /* indices that a thread takes at least at a time; 0: each has a share of its own */
     atomic_size_t next; /* the first index that nobody has taken */
     mcv_range_fn fn;
     void *context;
 };
 
+/* A part of what is left: pieces are large at first, for each is a call, and small at the end, when threads wait for
+ * the one that has the last. False: nothing is left. */
+static bool take_piece(mcv_pool *pool, size_t *begin, size_t *end) {
+    size_t next = atomic_load(&pool->next);
+    do {
+        size_t left = pool->count - next, size = left / ((size_t)pool->threads * SHARE);
+        if (left == 0)
+            return false;
+        size = size < pool->piece ? pool->piece : size;
+        *end = next + (size < left ? size : left);
+    } while (!atomic_compare_exchange_weak(&pool->next, &next, *end));
+    *begin = next;
+    return true;
+}
+
 static void run_pieces(mcv_pool *pool, int index) {
-    for (;;) {
-        size_t begin = atomic_fetch_add(&pool->next, pool->piece);
-        if (begin >= pool->count)
-            return;
-        size_t end = pool->count - begin < pool->piece ? pool->count : begin + pool->piece;
+    size_t begin, end;
+    while (take_piece(pool, &begin, &end))
         pool->fn(pool->context, begin, end, index);
-    }
 }
 
 static void run_share(mcv_pool *pool, int index) {
@@ -166,6 +177,5 @@ void mcv_parallel_for(mcv_pool *pool, size_t count, mcv_range_fn fn, void *conte
 }
 
 void mcv_parallel_pieces(mcv_pool *pool, size_t count, mcv_range_fn fn, void *context) {
-    size_t pieces = (size_t)mcv_pool_threads(pool) * PIECES;
-    run(pool, count, (count + pieces - 1) / pieces, fn, context);
+    run(pool, count, count / ((size_t)mcv_pool_threads(pool) * SMALLEST) + 1, fn, context);
 }

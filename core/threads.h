@@ -20,7 +20,7 @@ int mcv_pool_threads(const mcv_pool *pool);
 void mcv_parallel_for(mcv_pool *pool, size_t count, mcv_range_fn fn, void *context);
 
 /* The same for work that takes as long as memory, or another program on a processor, lets it: each thread takes a piece
- * of [0, count) whenever it has done one, some eight a thread in all, and calls `fn` for each. */
+ * of [0, count) whenever it has done one, smaller and smaller ones, and calls `fn` for each. */
 void mcv_parallel_pieces(mcv_pool *pool, size_t count, mcv_range_fn fn, void *context);
 
 #endif

@@ -25,7 +25,7 @@ typedef struct Panel {
 enum {
     STEP = 8,              /* k that are unpacked at a time */
     REGISTER = 64,         /* bytes */
-    AHEAD = 8192,          /* bytes of prefetching */
+    AHEAD = 1024,          /* bytes of prefetching */
     LEVELS = 256,          /* the block with scales of groups */
     SUM = sizeof(int32_t), /* bytes of a copied sum, or of two of groups */
 #if defined(__AVX512VNNI__)

@@ -36,7 +36,7 @@ static void copy_rows(const mcv_gemm_int4_args *a, size_t first, size_t rows, ch
 
 #include "simd/kernels/gemm_walk_tiles.h"
 
-enum { CHUNK = 32, STEP = 8 /* k that a register of weights holds */, AHEAD = 8192 /* bytes of prefetching */ };
+enum { CHUNK = 32, STEP = 8 /* k that a register of weights holds */, AHEAD = 1024 /* bytes of prefetching */ };
 
 /* Dot products of 32 k: in 32 bits with VNNI; else in 16, which hold eight pairs of products, 8 * 2 * 15 * 127. */
 #if defined(__AVX512VNNI__)
@@ -106,7 +106,7 @@ MCV_INLINE void multiply_kind(const mcv_gemm_int4_args *a, const Panel panel[], 
         MCV_EACH_PANEL({
             w_scale[p] = mcv_floats_load_f16(panel[p].scale + g * MCV_LANES);
             if (rows <= TILE_ROWS / 2)
-                __builtin_prefetch((const char *)(panel[p].scale + g * MCV_LANES) + AHEAD / 16);
+                __builtin_prefetch((const char *)(panel[p].scale + g * MCV_LANES) + AHEAD / 8);
         })
         MCV_EACH_ROW({
             mcv_floats x_scale = mcv_floats_set(scale[r]);
