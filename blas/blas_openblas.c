@@ -76,13 +76,9 @@ static void gemm_f16(const mcv_gemm_args *a) {
 
 /* ---- int4 --------------------------------------------------------------------------------------------------- */
 
-static size_t groups_of(const mcv_gemm_int4_args *a) {
-    return (a->k + a->group - 1) / a->group;
-}
-
 /* A step is a group or what LENGTH holds of it. */
 static void widen_int4(const mcv_gemm_int4_args *a, size_t panel, size_t k, size_t length, float *columns) {
-    size_t groups = groups_of(a);
+    size_t groups = mcv_groups(a->k, a->group);
     for (size_t i = 0; i < length; i++) {
         size_t at = panel * groups + (k + i) / a->group, inside = (k + i) % a->group;
         const uint8_t *w = a->w + (at * a->group / 8 + inside / 8) * MCV_LANES * 4 + inside % 4;
@@ -97,8 +93,8 @@ static void widen_int4(const mcv_gemm_int4_args *a, size_t panel, size_t k, size
 static void widen_rows(const mcv_gemm_int4_args *a, size_t m, size_t rows, size_t k, size_t length, float *x) {
     for (size_t r = 0; r < rows; r++)
         for (size_t i = 0; i < length; i++)
-            x[r * LENGTH + i] =
-                (float)a->q[(m + r) * a->ldq + k + i] * a->scale[(m + r) * groups_of(a) + (k + i) / a->group];
+            x[r * LENGTH + i] = (float)a->q[(m + r) * a->ldq + k + i] *
+                                a->scale[(m + r) * mcv_groups(a->k, a->group) + (k + i) / a->group];
 }
 
 static void gemm_int4(const mcv_gemm_int4_args *a) {

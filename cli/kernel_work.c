@@ -108,7 +108,7 @@ static mcv_status make_gemm(mcv_kernel_work *work, mcv_arena *arena) {
 static mcv_status make_quantized(const mcv_kernel_case *s, size_t group, size_t sum_group, size_t padded,
                                  mcv_arena *arena, const int8_t **q, const float **scale, const int32_t **sum) {
     float *x;
-    size_t groups = (s->k + group - 1) / group, sums = (s->k + sum_group - 1) / sum_group;
+    size_t groups = mcv_groups(s->k, group), sums = mcv_groups(s->k, sum_group);
     MCV_TRY(random_floats(arena, s->m * s->k, &x));
     MCV_TRY(random_bytes(arena, s->m * padded, 255, q));
     MCV_TRY(random_floats(arena, s->m * groups, (float **)scale));
@@ -155,12 +155,8 @@ static mcv_status make_int8(mcv_kernel_work *work, mcv_arena *arena) {
     return MCV_OK;
 }
 
-static size_t groups_of(const mcv_kernel_case *s) {
-    return (s->k + s->group - 1) / s->group;
-}
-
 static void run_int4(const mcv_kernel_work *work, size_t begin, size_t end, void *scratch) {
-    size_t first = outputs_before(work, begin), groups = groups_of(&work->shape);
+    size_t first = outputs_before(work, begin), groups = mcv_groups(work->shape.k, work->shape.group);
     for (size_t layer = 0; layer < work->shape.layers; layer++) {
         size_t panel = layer * work->parts + begin;
         mcv_gemm_int4_args a = work->arguments.int4;
@@ -175,7 +171,8 @@ static void run_int4(const mcv_kernel_work *work, size_t begin, size_t end, void
 
 static mcv_status make_int4(mcv_kernel_work *work, mcv_arena *arena) {
     const mcv_kernel_case *s = &work->shape;
-    size_t groups = groups_of(s), panels = s->layers * work->parts, bytes = panels * groups * s->group / 2 * MCV_LANES;
+    size_t groups = mcv_groups(s->k, s->group), panels = s->layers * work->parts,
+           bytes = panels * groups * s->group / 2 * MCV_LANES;
     mcv_gemm_int4_args a = {.m = s->m, .n = s->n, .k = s->k, .group = s->group, .ldq = groups * s->group, .ldy = s->n};
     MCV_TRY(make_quantized(s, s->group, s->group, a.ldq, arena, &a.q, &a.scale, &a.sum));
     MCV_TRY(random_bytes(arena, bytes, 255, &a.w));
@@ -294,7 +291,7 @@ static void run_rows(const mcv_kernel_work *work, size_t begin, size_t end, void
     switch (work->shape.kernel) {
     case MCV_KERNEL_quantize_rows: {
         mcv_quantize_rows_args a = work->arguments.quantize;
-        size_t groups = groups_of(&work->shape);
+        size_t groups = mcv_groups(work->shape.k, work->shape.group);
         a.m = rows, a.x += before, a.q += before, a.scale += begin * groups, a.sum += begin * groups;
         kernels->quantize_rows(&a);
         return;
@@ -355,7 +352,7 @@ static double row_operations(mcv_kernel kernel) {
 /* Bytes are those that are read and written. */
 static mcv_status make_rows(mcv_kernel_work *work, mcv_arena *arena) {
     const mcv_kernel_case *s = &work->shape;
-    size_t count = s->m * s->k, groups = groups_of(s);
+    size_t count = s->m * s->k, groups = mcv_groups(s->k, s->group);
     float *x, *second, *y, *scale;
     int8_t *q;
     int32_t *sum;

@@ -156,7 +156,7 @@ static uint8_t *random_bytes(size_t count, uint8_t mask) {
 
 static void test_int4(mcv_kernels *kernels, int trial, size_t group) {
     Product p = make_product(trial);
-    size_t groups = (p.k + group - 1) / group, scales = p.panels * groups * MCV_LANES;
+    size_t groups = mcv_groups(p.k, group), scales = p.panels * groups * MCV_LANES;
     uint8_t *w = random_bytes(scales * group / 2, 255), *zero = random_bytes(scales, 15);
     uint16_t *w_scale = allocate(scales * sizeof *w_scale);
     for (size_t i = 0; i < scales; i++)

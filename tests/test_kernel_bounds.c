@@ -159,7 +159,7 @@ BOUND_TEST(gemm_int8, mcv_gemm_int8_args) {
 
 /* One rounding of a group's scale, and one for each group that is added from there on. */
 BOUND_TEST(gemm_int4, mcv_gemm_int4_args) {
-    size_t groups = (a->k + a->group - 1) / a->group;
+    size_t groups = mcv_groups(a->k, a->group);
     float *before = a->accumulate ? copy_rows(a->y, a->m, a->n, a->ldy) : NULL;
     mcv_gemm_int4_contract(a);
     for (size_t m = 0; m < a->m; m++)
@@ -222,8 +222,8 @@ BOUND_TEST(gemm_blocks, mcv_gemm_blocks_args) {
 
 /* Half a step, and what the roundings of the scale and of its inverse make of 127 steps. */
 BOUND_TEST(quantize_rows, mcv_quantize_rows_args) {
-    size_t groups = a->group ? (a->k + a->group - 1) / a->group : 0;
-    size_t sums = a->sum_group ? (a->k + a->sum_group - 1) / a->sum_group : 0;
+    size_t groups = mcv_groups(a->k, a->group);
+    size_t sums = mcv_groups(a->k, a->sum_group);
     mcv_quantize_rows_contract(a);
     for (size_t m = 0; m < a->m; m++) {
         int64_t sum = 0;

@@ -16,10 +16,6 @@ typedef struct QuantizeWork {
     const mcv_int8_rows *form;
 } QuantizeWork;
 
-static size_t groups_of(size_t columns, size_t group) {
-    return (columns + group - 1) / group;
-}
-
 static void quantize_range(void *context, size_t begin, size_t end, int worker) {
     const QuantizeWork *work = context;
     const mcv_rows *x = work->x;
@@ -34,8 +30,8 @@ static void quantize_range(void *context, size_t begin, size_t end, int worker) 
                                   .ldx = x->columns,
                                   .q = form->q + begin * form->ldq,
                                   .ldq = form->ldq,
-                                  .scale = form->scale + begin * groups_of(x->columns, form->group),
-                                  .sum = form->sum + begin * groups_of(x->columns, form->sum_group)});
+                                  .scale = form->scale + begin * mcv_groups(x->columns, form->group),
+                                  .sum = form->sum + begin * mcv_groups(x->columns, form->sum_group)});
 }
 
 /* The form of x that a layer reads; NULL where there is none yet. */
@@ -55,8 +51,8 @@ static mcv_status quantize(const mcv_ops *ops, mcv_arena *arena, mcv_rows *x, co
     *form = (mcv_int8_rows){.group = w->group, .sum_group = w->sum_group};
     form->ldq = w->group == x->columns ? padded : mcv_round_up(padded, w->group);
     MCV_TRY(MCV_ARENA_NEW(arena, &form->q, x->rows * form->ldq));
-    MCV_TRY(MCV_ARENA_NEW(arena, &form->scale, x->rows * groups_of(x->columns, form->group)));
-    MCV_TRY(MCV_ARENA_NEW(arena, &form->sum, x->rows * groups_of(x->columns, form->sum_group)));
+    MCV_TRY(MCV_ARENA_NEW(arena, &form->scale, x->rows * mcv_groups(x->columns, form->group)));
+    MCV_TRY(MCV_ARENA_NEW(arena, &form->sum, x->rows * mcv_groups(x->columns, form->sum_group)));
     mcv_parallel_for(ops->pool, x->rows, quantize_range, &(QuantizeWork){ops, x, form});
     x->num_forms++;
     return MCV_OK;

@@ -6,7 +6,7 @@
 #include "simd/engine/packing.h"
 
 void mcv_widened_layout(mcv_layout layout, size_t group, mcv_packed *packed) {
-    size_t k = packed->k, groups = (k + group - 1) / group;
+    size_t k = packed->k, groups = mcv_groups(k, group);
     const size_t BYTES[MCV_LAYOUTS] = {[MCV_LAYOUT_F32] = k * sizeof(float),
                                        [MCV_LAYOUT_BF16] = mcv_round_up(k, 2) * sizeof(uint16_t),
                                        [MCV_LAYOUT_F16] = k * sizeof(uint16_t),

@@ -6,13 +6,9 @@
 
 #include "simd/kernels/neon_products.h"
 
-static size_t groups_of(const mcv_gemm_int4_args *a) {
-    return (a->k + a->group - 1) / a->group;
-}
-
 /* `rows` rows from m on with the panel of output n. */
 MCV_INLINE void multiply(const mcv_gemm_int4_args *a, size_t m, size_t n, const int rows) {
-    size_t groups = groups_of(a), first = n / MCV_LANES * groups;
+    size_t groups = mcv_groups(a->k, a->group), first = n / MCV_LANES * groups;
     mcv_floats total[TILE_ROWS];
     MCV_UNROLLED for (int r = 0; r < rows; r++) total[r] = mcv_floats_set(0);
     for (size_t g = 0; g < groups; g++) {

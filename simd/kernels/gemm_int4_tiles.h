@@ -15,12 +15,8 @@ typedef struct Panel {
     size_t n, count;
 } Panel;
 
-static size_t groups_of(const mcv_gemm_int4_args *a) {
-    return (a->k + a->group - 1) / a->group;
-}
-
 static Panel panel_of(const mcv_gemm_int4_args *a, size_t n) {
-    size_t first = n / MCV_LANES * groups_of(a);
+    size_t first = n / MCV_LANES * mcv_groups(a->k, a->group);
     return (Panel){
         .w = a->w + first * a->group / 2 * MCV_LANES,
         .scale = a->w_scale + first * MCV_LANES,
@@ -29,7 +25,7 @@ static Panel panel_of(const mcv_gemm_int4_args *a, size_t n) {
 }
 
 static size_t row_bytes(const mcv_gemm_int4_args *a) {
-    return groups_of(a) * (a->group + sizeof *a->scale + sizeof *a->sum);
+    return mcv_groups(a->k, a->group) * (a->group + sizeof *a->scale + sizeof *a->sum);
 }
 
 static void copy_rows(const mcv_gemm_int4_args *a, size_t first, size_t rows, char *memory);
@@ -83,7 +79,7 @@ MCV_INLINE void multiply_kind(const mcv_gemm_int4_args *a, const Panel panel[], 
     const int panels = panels_of(rows);
     mcv_floats total[MCV_TILE_ROWS][MCV_TILE_PANELS];
     MCV_EACH_ROW(MCV_EACH_PANEL(total[r][p] = mcv_floats_set(0);))
-    size_t groups = groups_of(a);
+    size_t groups = mcv_groups(a->k, a->group);
     const float *scale = (const float *)x;
     const int32_t *offset = (const int32_t *)(scale + groups * rows);
     const int8_t *q = (const int8_t *)(offset + groups * rows);
@@ -125,7 +121,7 @@ MCV_INLINE void multiply(const mcv_gemm_int4_args *a, const Panel panel[], const
 }
 
 static void copy_rows(const mcv_gemm_int4_args *a, size_t first, size_t rows, char *memory) {
-    size_t groups = groups_of(a), padded = groups * a->group;
+    size_t groups = mcv_groups(a->k, a->group), padded = groups * a->group;
     float *scale = (float *)memory;
     int32_t *offset = (int32_t *)(scale + groups * rows);
     int8_t *q = (int8_t *)(offset + groups * rows);

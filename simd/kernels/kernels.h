@@ -31,6 +31,11 @@ enum {
     MCV_SCRATCH_BYTES = 512 * 1024, /* what a kernel may use of the memory that its caller gives it */
 };
 
+/* How many groups k elements are; the last may be short. `group` may be 0 where k is. */
+static inline size_t mcv_groups(size_t k, size_t group) {
+    return group ? (k + group - 1) / group : 0;
+}
+
 /* ---- Matrix products ---------------------------------------------------------------------------------------- */
 
 /* y[m][n] = x[m] . w[n] (+ bias[n]) (+ y[m][n] before).

@@ -27,8 +27,8 @@ static void quantize_group(const float *x, size_t count, size_t sum_group, int8_
 }
 
 void QUANTIZE_ROWS(const mcv_quantize_rows_args *a) {
-    size_t groups = a->group ? (a->k + a->group - 1) / a->group : 0;
-    size_t sums = a->sum_group ? (a->k + a->sum_group - 1) / a->sum_group : 0;
+    size_t groups = mcv_groups(a->k, a->group);
+    size_t sums = mcv_groups(a->k, a->sum_group);
     for (size_t m = 0; m < a->m; m++) {
         int8_t *q = a->q + m * a->ldq;
         for (size_t g = 0; g < groups; g++) {

@@ -17,10 +17,6 @@ typedef struct Rows {
     size_t first, count, index[ROWS];
 } Rows;
 
-static size_t groups_of(const mcv_gemm_int4_args *a) {
-    return (a->k + a->group - 1) / a->group;
-}
-
 /* The k that a product of tiles takes in. */
 static size_t tile_k(const mcv_gemm_int4_args *a) {
     return a->group < MCV_TILE_BYTES ? a->group : MCV_TILE_BYTES;
@@ -59,7 +55,7 @@ static void multiply(const mcv_gemm_int4_args *a, const int8_t *q, const int8_t 
 
 /* The outputs of the rows with the panel of output n, whose unpacked weights are `w`. */
 static void multiply_panel(const mcv_gemm_int4_args *a, const Rows *rows, size_t n, const int8_t *w) {
-    size_t groups = groups_of(a), panel = n / MCV_LANES * groups;
+    size_t groups = mcv_groups(a->k, a->group), panel = n / MCV_LANES * groups;
     mcv_floats total[ROWS];
     _Pragma("GCC unroll 16") for (int r = 0; r < ROWS; r++) total[r] = mcv_floats_set(0);
     int32_t sums[ROWS * MCV_LANES] __attribute__((aligned(64))) = {0}; /* rows that are not there stay 0 */
@@ -90,7 +86,7 @@ static Rows rows_from(const mcv_gemm_int4_args *a, size_t first) {
 }
 
 void mcv_gemm_int4_amx(const mcv_gemm_int4_args *a) {
-    size_t padded = groups_of(a) * a->group;
+    size_t padded = mcv_groups(a->k, a->group) * a->group;
     if (a->m < MCV_ROWS_FOR_TILES || padded * MCV_LANES > MCV_SCRATCH_BYTES) {
         mcv_gemm_int4_avx512vnni(a);
         return;

@@ -12,7 +12,7 @@ static int32_t group_dot(const uint8_t *w, const int8_t *q, size_t group, int32_
 }
 
 void mcv_gemm_int4_contract(const mcv_gemm_int4_args *a) {
-    size_t groups = (a->k + a->group - 1) / a->group, group_bytes = a->group / 2 * MCV_LANES;
+    size_t groups = mcv_groups(a->k, a->group), group_bytes = a->group / 2 * MCV_LANES;
     for (size_t m = 0; m < a->m; m++)
         for (size_t n = 0; n < a->n; n++) {
             float total = 0;

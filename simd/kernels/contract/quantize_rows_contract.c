@@ -21,8 +21,8 @@ static void quantize_group(const float *x, size_t count, int8_t *q, float *scale
 }
 
 void mcv_quantize_rows_contract(const mcv_quantize_rows_args *a) {
-    size_t groups = a->group ? (a->k + a->group - 1) / a->group : 0;
-    size_t sums = a->sum_group ? (a->k + a->sum_group - 1) / a->sum_group : 0;
+    size_t groups = mcv_groups(a->k, a->group);
+    size_t sums = mcv_groups(a->k, a->sum_group);
     for (size_t m = 0; m < a->m; m++) {
         for (size_t g = 0; g < groups; g++) {
             size_t first = g * a->group, count = a->k - first < a->group ? a->k - first : a->group;
