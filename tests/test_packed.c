@@ -346,12 +346,13 @@ Test(packed, kept_parts_are_those_of_these_weights, .fini = end) {
     cr_assert_eq(mcv_safetensors_open(temporary_path("kept"), &kept), MCV_OK);
     packer.writer = NULL;
     packer.kept = kept;
-    cr_assert_eq(mcv_kept_copy(&packer), MCV_OK);
-    cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &found), MCV_OK);
-    check_values("kept", &linear.weight, &found);
     cr_expect_eq(mcv_pack_linear(&packer, "layer", &other, MCV_PRECISION_STORED, &found), MCV_DIFFERS);
     cr_expect_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_INT8, &found), MCV_DIFFERS);
     cr_expect_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_F32, &found), MCV_DIFFERS);
+    cr_expect_null(packer.kept_data, "memory for what does not fit");
+    cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &found), MCV_OK);
+    mcv_kept_copy(&packer);
+    check_values("kept", &linear.weight, &found);
     mcv_safetensors_close(kept);
     free((void *)(uintptr_t)linear.weight.data);
     free((void *)(uintptr_t)other.weight.data);

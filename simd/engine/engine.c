@@ -492,9 +492,9 @@ static mcv_status load_weights(mcv_engine *engine, MiniCPMV *model) {
         mcv_safetensors *kept = NULL;
         MCV_TRY(open_kept(path, &kept));
         packer.kept = kept;
-        mcv_status status = mcv_kept_copy(&packer);
+        mcv_status status = pack_modules(engine, model, &packer);
         if (status == MCV_OK)
-            status = pack_modules(engine, model, &packer);
+            mcv_kept_copy(&packer);
         mcv_safetensors_close(kept);
         packer.kept = NULL;
         if (status != MCV_DIFFERS)

@@ -54,10 +54,11 @@ typedef struct mcv_packed {
 /* Where packed weights come from and go to. */
 typedef struct mcv_packer {
     mcv_pool *pool;
-    mcv_arena *arena;               /* what is packed */
-    size_t group;                   /* weights that share a scale in INT4: 32, 64 or 128 */
-    const mcv_safetensors *kept;    /* what an earlier run has packed; NULL: nothing */
-    unsigned char *kept_data;       /* its data, copied */
+    mcv_arena *arena;            /* what is packed */
+    size_t group;                /* weights that share a scale in INT4: 32, 64 or 128 */
+    const mcv_safetensors *kept; /* what an earlier run has packed; NULL: nothing */
+    unsigned char *kept_data;    /* [kept_bytes], where its data is copied to; NULL: nothing was taken yet */
+    size_t kept_bytes;
     mcv_safetensors_writer *writer; /* keeps what is packed; NULL: nobody does */
     int widened;                    /* layers so far that were to run as stored, but no kernel knows their type */
     int bf16;                       /* layers so far whose weights are BF16 */
@@ -71,9 +72,10 @@ typedef struct mcv_packer {
 mcv_status mcv_pack_linear(mcv_packer *packer, const char *key, const Linear *linear, mcv_precision precision,
                            mcv_packed *packed);
 
-/* Copies the data of packer->kept in one piece, before layers are taken from it: memory of our own comes in large
- * pages, from which weights are read faster. What the file's pages take is given back at once. */
-mcv_status mcv_kept_copy(mcv_packer *packer);
+/* Copies the data of packer->kept to where layers that were taken from it expect it, after the last of them: a file
+ * that does not fit is refused unread. One piece of our own memory comes in large pages, from which weights are read
+ * faster. What the file's pages take is given back at once. */
+void mcv_kept_copy(const mcv_packer *packer);
 
 /* Bytes of a layer's packed weights. */
 size_t mcv_packed_bytes(const mcv_packed *packed);

@@ -53,7 +53,7 @@ mcv_status mcv_keep_parts(mcv_safetensors_writer *writer, const char *key, const
 
 /* ---- Taking ------------------------------------------------------------------------------------------------- */
 
-/* Where the data begins; the file has tensors. */
+/* Where the data begins. */
 static const unsigned char *first_byte(const mcv_safetensors *kept) {
     return mcv_safetensors_at(kept, 0).data;
 }
@@ -87,19 +87,19 @@ static void copy_range(void *context, size_t begin, size_t end, int worker) {
     }
 }
 
-mcv_status mcv_kept_copy(mcv_packer *packer) {
-    size_t count = mcv_safetensors_count(packer->kept), bytes;
-    if (count == 0)
-        return MCV_OK;
-    mcv_tensor last = mcv_safetensors_at(packer->kept, count - 1);
-    CopyWork work = {.from = first_byte(packer->kept)};
+void mcv_kept_copy(const mcv_packer *packer) {
+    CopyWork work = {first_byte(packer->kept), packer->kept_data, packer->kept_bytes};
+    mcv_parallel_for(packer->pool, (work.bytes + COPY_BYTES - 1) / COPY_BYTES, copy_range, &work);
+}
+
+/* Memory for the copy; untouched it costs nothing. */
+static mcv_status make_room(mcv_packer *packer) {
+    mcv_tensor last = mcv_safetensors_at(packer->kept, mcv_safetensors_count(packer->kept) - 1);
+    size_t bytes;
     if (!mcv_tensor_bytes(&last, &bytes))
         return MCV_FAIL(MCV_BAD_INPUT, "packed weights of half a byte");
-    work.bytes = (size_t)((const unsigned char *)last.data - work.from) + bytes;
-    MCV_TRY(MCV_ARENA_NEW(packer->arena, &packer->kept_data, work.bytes));
-    work.to = packer->kept_data;
-    mcv_parallel_for(packer->pool, (work.bytes + COPY_BYTES - 1) / COPY_BYTES, copy_range, &work);
-    return MCV_OK;
+    packer->kept_bytes = (size_t)((const unsigned char *)last.data - first_byte(packer->kept)) + bytes;
+    return MCV_ARENA_NEW(packer->arena, &packer->kept_data, packer->kept_bytes);
 }
 
 static mcv_status find(const mcv_safetensors *kept, const char *key, const char *part, mcv_tensor *tensor) {
@@ -113,25 +113,28 @@ static mcv_status find(const mcv_safetensors *kept, const char *key, const char 
     return MCV_OK;
 }
 
-/* A part in the copy of the file. Only what is not aligned there as kernels want it (parts of odd sizes lie before it)
- * is copied once more. */
-static mcv_status take(const mcv_packer *packer, const char *key, mcv_packed *packed, mcv_part_name part) {
+/* A part's place in the copy of the file. What would not be aligned there as kernels want it (parts of odd sizes lie
+ * before it) is copied on its own. */
+static mcv_status take(mcv_packer *packer, const char *key, mcv_packed *packed, mcv_part_name part) {
     mcv_tensor tensor = bytes_of(packed, part);
     MCV_TRY(find(packer->kept, key, NAMES[part], &tensor));
-    unsigned char *data = packer->kept_data + ((const unsigned char *)tensor.data - first_byte(packer->kept)), *aligned;
-    if ((uintptr_t)data % ALIGNMENT != 0) {
-        MCV_TRY(MCV_ARENA_NEW(packer->arena, &aligned, tensor.shape[0]));
-        data = memcpy(aligned, data, (size_t)tensor.shape[0]);
-    }
-    packed->parts[part].data = data;
+    size_t offset = (size_t)((const unsigned char *)tensor.data - first_byte(packer->kept));
+    unsigned char *aligned;
+    packed->parts[part].data = packer->kept_data + offset;
+    if (offset % ALIGNMENT == 0)
+        return MCV_OK;
+    MCV_TRY(MCV_ARENA_NEW(packer->arena, &aligned, tensor.shape[0]));
+    packed->parts[part].data = memcpy(aligned, tensor.data, (size_t)tensor.shape[0]);
     return MCV_OK;
 }
 
-mcv_status mcv_take_parts(const mcv_packer *packer, const char *key, mcv_packed *packed, uint64_t source) {
+mcv_status mcv_take_parts(mcv_packer *packer, const char *key, mcv_packed *packed, uint64_t source) {
     mcv_tensor kept_source = MCV_TENSOR(MCV_U64, NULL, SOURCE_WORDS);
     MCV_TRY(find(packer->kept, key, SOURCE, &kept_source));
     if (memcmp(kept_source.data, &source, sizeof source) != 0)
         return MCV_FAIL(MCV_DIFFERS, "%s was packed from other weights, or in another way", key);
+    if (!packer->kept_data)
+        MCV_TRY(make_room(packer));
     for (int part = 0; part < MCV_PARTS; part++)
         if (packed->parts[part].panel_bytes)
             MCV_TRY(take(packer, key, packed, (mcv_part_name)part));

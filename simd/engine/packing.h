@@ -35,7 +35,7 @@ void mcv_pack_stored(void *packing, size_t begin, size_t end, int worker);
 
 /* What is kept on disk: a layer's parts by name, and `source`, which tells what was packed, and how, from others. */
 mcv_status mcv_keep_parts(mcv_safetensors_writer *writer, const char *key, const mcv_packed *packed, uint64_t source);
-/* Finds them in the copy. MCV_DIFFERS: other weights, or packed in another way. */
-mcv_status mcv_take_parts(const mcv_packer *packer, const char *key, mcv_packed *packed, uint64_t source);
+/* Finds them, and where mcv_kept_copy puts them. MCV_DIFFERS: other weights, or packed in another way. */
+mcv_status mcv_take_parts(mcv_packer *packer, const char *key, mcv_packed *packed, uint64_t source);
 
 #endif
