@@ -8,7 +8,7 @@
 #include "core/buffer.h"
 #include "formats/word_lines.h"
 
-enum { MOST_GROUPS = 10 }; /* the whole and \1 to \9 */
+enum { MOST_GROUPS = 10 /* the whole and \1 to \9 */, MOST_BYTES = 256 /* of a pattern */ };
 
 typedef struct name_rule {
     regex_t pattern;
@@ -42,9 +42,22 @@ static mcv_status check_replacement(const char *replacement, size_t groups) {
     return MCV_OK;
 }
 
+/* regcomp() goes down a level for each bracket and writes out what counts repeat: without limits a line of a file could
+ * take all of the stack or of the memory. */
+static mcv_status check_pattern(const char *pattern) {
+    if (strlen(pattern) > MOST_BYTES)
+        return MCV_FAIL(MCV_BAD_INPUT, "'%.40s...': a pattern of %zu bytes, at most %d are taken", pattern,
+                        strlen(pattern), MOST_BYTES);
+    for (const char *at = pattern; *at; at += at[0] == '\\' && at[1] ? 2 : 1)
+        if (*at == '{')
+            return MCV_FAIL(MCV_BAD_INPUT, "'%s': counts in braces are not taken; *, + and ? are", pattern);
+    return MCV_OK;
+}
+
 static mcv_status compile(const char *pattern, regex_t *compiled) {
     char *whole, words[160];
     size_t size = strlen(pattern) + sizeof "^()$";
+    MCV_TRY(check_pattern(pattern));
     MCV_TRY(MCV_NEW(&whole, size));
     snprintf(whole, size, "^(%s)$", pattern);
     int error = regcomp(compiled, whole, REG_EXTENDED);

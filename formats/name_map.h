@@ -7,9 +7,9 @@
  *     result_output          llm.lm_head
  *     .*\.rotary_emb         -
  *
- * The first word is a POSIX extended regular expression that has to match a whole name, the second the name that takes
- * its place, with \1 to \9 for the parts in brackets; "-" leaves the tensor out. The first line that matches counts; a
- * name that none matches stays as it is. */
+ * The first word is a POSIX extended regular expression that has to match a whole name, of at most 256 bytes and
+ * without counts in braces; the second the name that takes its place, with \1 to \9 for the parts in brackets; "-"
+ * leaves the tensor out. The first line that matches counts; a name that none matches stays as it is. */
 #ifndef MCV_FORMATS_NAME_MAP_H
 #define MCV_FORMATS_NAME_MAP_H
 

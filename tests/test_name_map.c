@@ -48,17 +48,9 @@ Test(name_map, parts_that_did_not_match_are_empty) {
 }
 
 Test(name_map, bad_rules) {
-    const char *const bad[] = {"",
-                               "# nothing\n",
-                               "one\n",
-                               "one two three\n",
-                               "(x y\n",
-                               "x \\1\n",
-                               "(x) \\2\n",
-                               "x a\\",
-                               "x \\0\n",
-                               "a b\0c",
-                               "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18\n"};
+    const char *const bad[] = {"",        "# nothing\n", "one\n",     "one two three\n",
+                               "(x y\n",  "x \\1\n",     "(x) \\2\n", "x a\\",
+                               "x \\0\n", "a b\0c",      "a{2} x\n",  "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18\n"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         mcv_name_map *map;
         size_t size = i == 9 ? 5 : strlen(bad[i]);
@@ -70,4 +62,21 @@ Test(name_map, bad_rules) {
     cr_expect(strstr(mcv_error_message(), "names: line 3: expected a regular expression and a name, found 1 word"),
               "%s", mcv_error_message());
     cr_expect_eq(mcv_name_map_read("nowhere/names", &map), MCV_BAD_INPUT);
+}
+
+/* These would take regcomp() memory without end, or all of the stack. */
+Test(name_map, patterns_are_limited) {
+    enum { BRACKETS = 100000 };
+    static char deep[2 * BRACKETS + 8];
+    mcv_name_map *map;
+    memset(deep, '(', BRACKETS);
+    memset(deep + BRACKETS, ')', BRACKETS);
+    memcpy(deep + sizeof deep - 8, " x", 3);
+    cr_expect_eq(read_rules(deep, &map), MCV_BAD_INPUT);
+    cr_expect(strstr(mcv_error_message(), "a pattern of 200000 bytes, at most 256"), "%s", mcv_error_message());
+    cr_expect_eq(read_rules("((a{999}){999}){999} x", &map), MCV_BAD_INPUT);
+    cr_expect(strstr(mcv_error_message(), "counts in braces"), "%s", mcv_error_message());
+    cr_assert_eq(read_rules("a\\{2} x", &map), MCV_OK, "%s", mcv_error_message());
+    cr_expect_str_eq(translate(map, "a{2}"), "x");
+    mcv_name_map_free(map);
 }
