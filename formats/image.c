@@ -5,22 +5,20 @@
 #include "core/file.h"
 #include "formats/image_decoders.h"
 
-/* Twice Pillow's Image.MAX_IMAGE_PIXELS: beyond it, Pillow raises DecompressionBombError. Builds for fuzzing have
- * another limit, as a few bytes can stand for as many pixels. */
-#ifndef MCV_MAX_PIXELS
-#define MCV_MAX_PIXELS (2 * 89478485)
-#endif
-static const uint64_t MAX_PIXELS = MCV_MAX_PIXELS;
-
-mcv_status mcv_image_new(const mcv_image_file *file, uint64_t width, uint64_t height, mcv_image *image) {
+mcv_status mcv_image_check_size(const mcv_image_file *file, uint64_t width, uint64_t height) {
     uint64_t pixels;
     if (width == 0 || height == 0)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: an image of %llu x %llu pixels", file->name, (unsigned long long)width,
                         (unsigned long long)height);
-    if (__builtin_mul_overflow(width, height, &pixels) || pixels > MAX_PIXELS)
-        return MCV_FAIL(MCV_BAD_INPUT, "%s: an image of %llu x %llu pixels, at most %llu pixels are read", file->name,
-                        (unsigned long long)width, (unsigned long long)height, (unsigned long long)MAX_PIXELS);
-    MCV_TRY(MCV_NEW(&image->rgb, (size_t)pixels * 3));
+    if (__builtin_mul_overflow(width, height, &pixels) || pixels > MCV_MAX_PIXELS)
+        return MCV_FAIL(MCV_BAD_INPUT, "%s: an image of %llu x %llu pixels, at most %d pixels are read", file->name,
+                        (unsigned long long)width, (unsigned long long)height, MCV_MAX_PIXELS);
+    return MCV_OK;
+}
+
+mcv_status mcv_image_new(const mcv_image_file *file, uint64_t width, uint64_t height, mcv_image *image) {
+    MCV_TRY(mcv_image_check_size(file, width, height));
+    MCV_TRY(MCV_NEW(&image->rgb, (size_t)(width * height) * 3));
     image->width = (int)width;
     image->height = (int)height;
     return MCV_OK;

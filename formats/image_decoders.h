@@ -18,7 +18,15 @@ mcv_status mcv_image_decode_png(const mcv_image_file *file, mcv_image *image);
 mcv_status mcv_image_decode_pnm(const mcv_image_file *file, mcv_image *image);
 mcv_status mcv_image_decode_webp(const mcv_image_file *file, mcv_image *image);
 
-/* Checks the size against Pillow's limit and allocates black pixels. */
+/* Twice Pillow's Image.MAX_IMAGE_PIXELS: beyond it, Pillow raises DecompressionBombError. Builds for fuzzing have
+ * another limit, as a few bytes can stand for as many pixels. */
+#ifndef MCV_MAX_PIXELS
+#define MCV_MAX_PIXELS (2 * 89478485)
+#endif
+
+/* MCV_BAD_INPUT: no pixels, or more than that. */
+mcv_status mcv_image_check_size(const mcv_image_file *file, uint64_t width, uint64_t height);
+/* The same, and allocates black pixels. */
 mcv_status mcv_image_new(const mcv_image_file *file, uint64_t width, uint64_t height, mcv_image *image);
 
 static inline mcv_status mcv_image_cut_short(const mcv_image_file *file, size_t offset, const char *what) {

@@ -1,4 +1,4 @@
-/* Files for one test, in a folder of its own that is removed when the test's process ends. */
+/* Files for one test, in a folder of its own (in $TMPDIR, or /tmp) that is removed when the test's process ends. */
 #ifndef MCV_TESTS_TEMPORARY_H
 #define MCV_TESTS_TEMPORARY_H
 
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static char temporary_root[64];
+static char temporary_root[128];
 
 static inline int temporary_remove(const char *path, const struct stat *about, int type, struct FTW *walk) {
     (void)about, (void)type, (void)walk;
@@ -22,7 +22,8 @@ static inline void temporary_clean(void) {
 /* The folder. */
 static inline const char *temporary_folder(void) {
     if (!temporary_root[0]) {
-        strcpy(temporary_root, "/tmp/minicpmv-test-XXXXXX");
+        const char *parent = getenv("TMPDIR");
+        snprintf(temporary_root, sizeof temporary_root, "%s/minicpmv-test-XXXXXX", parent ? parent : "/tmp");
         if (!mkdtemp(temporary_root))
             abort();
         atexit(temporary_clean);

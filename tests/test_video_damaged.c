@@ -43,6 +43,13 @@ static void check_file(const char *name) {
                   message);
 }
 
+/* Refused by its size, not when memory for it is short. */
+Test(video_damaged, large_canvas_is_refused_before_it_takes_memory) {
+    cr_expect_eq(read_clip("tests/fixtures/videos/refused-huge.webp"), MCV_BAD_INPUT);
+    cr_expect(strstr(mcv_error_message(), "15794176 x 256 pixels, at most 178956970 pixels"), "%s",
+              mcv_error_message());
+}
+
 Test(video_damaged, no_file_of_the_corpus_does_harm, .timeout = 120) {
     DIR *folder = opendir(FOLDER);
     int count = 0;

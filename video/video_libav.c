@@ -87,6 +87,7 @@ static mcv_status open_decoder(libav_reader *reader, const AVCodec *codec, int t
     int error = avcodec_parameters_to_context(reader->decoder, stream_of(reader)->codecpar);
     reader->decoder->pkt_timebase = stream_of(reader)->time_base;
     reader->decoder->thread_count = threads;
+    reader->decoder->max_pixels = MCV_MAX_PIXELS;
     if (error >= 0)
         error = avcodec_open2(reader->decoder, codec, NULL);
     return error < 0 ? mcv_libav_fail(reader->path, codec->name, error) : MCV_OK;

@@ -49,6 +49,7 @@ static mcv_status set_times(mcv_video *video, const WebPDemuxer *demuxer) {
 }
 
 static mcv_status open_decoder(mcv_video *video, webp_reader *reader, const WebPData *data) {
+    const mcv_image_file file = {.name = video->path};
     WebPDemuxer *demuxer = WebPDemux(data);
     if (!demuxer)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: a WebP file that is damaged or cut short", video->path);
@@ -57,6 +58,8 @@ static mcv_status open_decoder(mcv_video *video, webp_reader *reader, const WebP
     mcv_status status = set_times(video, demuxer);
     WebPDemuxDelete(demuxer);
     MCV_TRY(status);
+    /* Before the decoder has memory for two pictures of this size. */
+    MCV_TRY(mcv_image_check_size(&file, (uint64_t)video->info.width, (uint64_t)video->info.height));
     WebPAnimDecoderOptions options;
     if (!WebPAnimDecoderOptionsInit(&options))
         return MCV_FAIL(MCV_UNSUPPORTED, "libwebp's demuxer is of another version than this build's");

@@ -85,11 +85,9 @@ static mcv_status read_tag(mcv_video *video, y4m_reader *reader, const char *tag
 static mcv_status set_sizes(mcv_video *video, y4m_reader *reader) {
     int width = video->info.width, height = video->info.height;
     mcv_image_file file = {.name = video->path};
-    mcv_image probe;
     if (width < 1 || height < 1)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: Y4M pictures of %d x %d pixels", video->path, width, height);
-    MCV_TRY(mcv_image_new(&file, (uint64_t)width, (uint64_t)height, &probe)); /* checks against the largest size */
-    mcv_image_free(&probe);
+    MCV_TRY(mcv_image_check_size(&file, (uint64_t)width, (uint64_t)height));
     const y4m_layout *layout = reader->layout;
     int round_x = (1 << layout->chroma_shift_x) - 1, round_y = (1 << layout->chroma_shift_y) - 1;
     reader->chroma_width = layout->gray ? 0 : (width + round_x) >> layout->chroma_shift_x;

@@ -11,6 +11,9 @@ seeds=$folder/seeds
 limits=(-max_len=16384 -timeout=20 -rss_limit_mb=2048)
 if [ "$seconds" -gt 0 ]; then limits+=(-max_total_time="$seconds"); else limits+=(-runs=0); fi
 
+# Inputs of several files are written as such.
+[ ! -w /dev/shm ] || export TMPDIR=/dev/shm
+
 # run_one FUZZER: its words go to FUZZER.log.
 run_one() {
     local name=${1##*/fuzz_}
