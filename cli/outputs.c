@@ -15,6 +15,15 @@ mcv_status mcv_output_check_file(const char *output, const char *option) {
     return MCV_FAIL(MCV_USAGE, "%s -: expected a file, as standard output tells what was done", option);
 }
 
+mcv_status mcv_output_try(const char *output) {
+    mcv_file_writer writer;
+    if (!output || (mcv_file_exists(output) && !mcv_path_is_folder(output) && mcv_file_check_regular(output) != MCV_OK))
+        return MCV_OK;
+    MCV_TRY(mcv_writer_open(&writer, output));
+    mcv_writer_abandon(&writer);
+    return MCV_OK;
+}
+
 static mcv_status check_file(const char *output, const char *other, const char *what) {
     if (!mcv_file_is_same(output, other))
         return MCV_OK;

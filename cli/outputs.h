@@ -16,4 +16,8 @@ mcv_status mcv_output_check_model(const char *output, const char *model);
  */
 mcv_status mcv_output_check_file(const char *output, const char *option);
 
+/* MCV_BAD_INPUT where no file can be made of that name (NULL: none): for commands that work for long before they write
+ * it. Pipes and devices are not tried. */
+mcv_status mcv_output_try(const char *output);
+
 #endif

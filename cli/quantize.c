@@ -13,6 +13,9 @@
 
 typedef struct quantization {
     GgufJob job;
+    const mcv_mix *mix; /* of a GGUF file; NULL: none, or a folder with packed weights */
+    PackedKind kind;    /* of such a folder */
+    mcv_weight_type vision_type;
     mcv_importance *importance;
     json_t *tensors; /* with --json; NULL without */
     double bytes, weights;
@@ -46,13 +49,8 @@ static void print_total(const quantization *self, const char *path) {
         printf("%s: %.3f bits a weight\n", path, 8 * self->bytes / self->weights);
 }
 
-static mcv_status write_language(quantization *self, const mcv_arguments *arguments, const char *path) {
-    const char *name;
-    MCV_TRY(mcv_option_required(arguments, "type", &name));
-    const mcv_mix *mix = mcv_mix_find(name);
-    if (!mix)
-        return MCV_FAIL(MCV_USAGE, "--type %s: no such type; 'minicpmv quantize --help' lists them", name);
-    MCV_TRY(gguf_write_language(&self->job, mix, path));
+static mcv_status write_language(quantization *self, const char *path) {
+    MCV_TRY(gguf_write_language(&self->job, self->mix, path));
     print_total(self, path);
     return MCV_OK;
 }
@@ -65,12 +63,12 @@ static bool is_packed_kind(const char *name, PackedKind *kind) {
 
 static mcv_status write_packed(quantization *self, const mcv_arguments *arguments, const char *path) {
     PackedJob job = {.files = self->job.files,
+                     .kind = self->kind,
                      .group = 128,
                      .importance = self->importance,
                      .pool = self->job.pool,
                      .written = take_tensor,
                      .context = self};
-    is_packed_kind(mcv_option_value(arguments, "type"), &job.kind);
     MCV_TRY(mcv_option_int(arguments, "group", 32, 128, &job.group));
     if (job.group != 32 && job.group != 64 && job.group != 128)
         return MCV_FAIL(MCV_USAGE, "--group %d: expected 32, 64 or 128", job.group);
@@ -81,14 +79,10 @@ static mcv_status write_packed(quantization *self, const mcv_arguments *argument
     return MCV_OK;
 }
 
-static mcv_status write_vision(quantization *self, const mcv_arguments *arguments, const char *path) {
-    const char *name = mcv_option_value(arguments, "vision-type");
-    mcv_weight_type type = MCV_WEIGHT_F16;
-    if (name && !mcv_weight_type_from_name(name, &type))
-        return MCV_FAIL(MCV_USAGE, "--vision-type %s: no such type", name);
+static mcv_status write_vision(quantization *self, const char *path) {
     self->bytes = self->weights = 0;
     self->job.importance = NULL; /* which knows the language model alone */
-    MCV_TRY(gguf_write_vision(&self->job, type, path));
+    MCV_TRY(gguf_write_vision(&self->job, self->vision_type, path));
     print_total(self, path);
     return MCV_OK;
 }
@@ -108,24 +102,44 @@ static mcv_status check_options(const mcv_arguments *arguments, const char *lang
     return MCV_OK;
 }
 
+/* How weights are to be stored. */
+static mcv_status read_types(quantization *self, const mcv_arguments *arguments) {
+    const char *type = mcv_option_value(arguments, "type"), *vision = mcv_option_value(arguments, "vision-type");
+    if (mcv_option_count(arguments, "output"))
+        MCV_TRY(mcv_option_required(arguments, "type", &type));
+    if (type && !is_packed_kind(type, &self->kind) && !(self->mix = mcv_mix_find(type)))
+        return MCV_FAIL(MCV_USAGE, "--type %s: no such type; 'minicpmv quantize --help' lists them", type);
+    self->vision_type = MCV_WEIGHT_F16;
+    if (vision && !mcv_weight_type_from_name(vision, &self->vision_type))
+        return MCV_FAIL(MCV_USAGE, "--vision-type %s: no such type", vision);
+    return MCV_OK;
+}
+
+/* Before the language model takes its time. */
+static mcv_status check_outputs(const quantization *self, const char *language, const char *vision) {
+    MCV_TRY(mcv_output_check_file(language, "--output"));
+    MCV_TRY(mcv_output_check_file(vision, "--vision-output"));
+    if (self->mix)
+        MCV_TRY(mcv_output_try(language));
+    return mcv_output_try(vision);
+}
+
 static mcv_status quantize(quantization *self, const mcv_arguments *arguments) {
     const char *language = mcv_option_value(arguments, "output");
     const char *vision = mcv_option_value(arguments, "vision-output");
     const char *imatrix = mcv_option_value(arguments, "imatrix");
-    PackedKind kind;
     MCV_TRY(check_options(arguments, language, vision));
     MCV_TRY(mcv_model_options_require(arguments, &self->job.files));
-    MCV_TRY(mcv_output_check_file(language, "--output"));
-    MCV_TRY(mcv_output_check_file(vision, "--vision-output"));
+    MCV_TRY(read_types(self, arguments));
+    MCV_TRY(check_outputs(self, language, vision));
     MCV_TRY(mcv_pool_create(&self->job.pool, arguments->threads));
     if (imatrix)
         MCV_TRY(mcv_importance_open(imatrix, &self->importance));
     self->job.importance = self->importance;
     if (language)
-        MCV_TRY(is_packed_kind(mcv_option_value(arguments, "type"), &kind) ? write_packed(self, arguments, language)
-                                                                           : write_language(self, arguments, language));
+        MCV_TRY(self->mix ? write_language(self, language) : write_packed(self, arguments, language));
     if (vision)
-        MCV_TRY(write_vision(self, arguments, vision));
+        MCV_TRY(write_vision(self, vision));
     if (!self->tensors)
         return MCV_OK;
     json_t *tensors = self->tensors;
