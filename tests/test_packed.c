@@ -150,33 +150,45 @@ Test(packed, groups_keep_every_number, .fini = end) {
     cr_expect_eq(packer.widened, 0);
 }
 
-/* A scale a row and bytes; not with -128 among them. */
+/* Random bytes but -128, and a scale a row. */
+typedef struct Int8Layer {
+    uint8_t bytes[ROWS * COLUMNS];
+    float scales[ROWS];
+    mcv_int8 int8;
+    Linear linear;
+} Int8Layer;
+
+static void make_int8(Int8Layer *layer) {
+    mcv_random random = mcv_random_begin(8, 0);
+    for (size_t i = 0; i < ROWS * COLUMNS; i++)
+        layer->bytes[i] = (uint8_t)(mcv_random_next(&random) % 255 - 127);
+    for (size_t i = 0; i < ROWS; i++)
+        layer->scales[i] = (float)mcv_random_uniform(&random);
+    layer->int8 = (mcv_int8){layer->bytes, MCV_TENSOR(MCV_F32, layer->scales, ROWS, 1), .in = COLUMNS, .groups = 1};
+    layer->linear = (Linear){.name = "layer",
+                             .weight = {.type = MCV_WEIGHT_INT8,
+                                        .rank = 2,
+                                        .shape = {ROWS, COLUMNS},
+                                        .rows = ROWS,
+                                        .columns = COLUMNS,
+                                        .int8 = &layer->int8}};
+}
+
+/* Not with -128 among them. */
 Test(packed, bytes_keep_every_number, .fini = end) {
     mcv_packer packer = begin();
-    uint8_t bytes[ROWS * COLUMNS];
-    float scales[ROWS], row[COLUMNS];
-    mcv_random random = mcv_random_begin(8, 0);
-    mcv_int8 int8 = {bytes, MCV_TENSOR(MCV_F32, scales, ROWS, 1), .in = COLUMNS, .groups = 1};
-    Linear linear = {.name = "layer",
-                     .weight = {.type = MCV_WEIGHT_INT8,
-                                .rank = 2,
-                                .shape = {ROWS, COLUMNS},
-                                .rows = ROWS,
-                                .columns = COLUMNS,
-                                .int8 = &int8}};
+    Int8Layer layer;
+    float row[COLUMNS];
     mcv_packed packed;
-    for (size_t i = 0; i < ROWS * COLUMNS; i++)
-        bytes[i] = (uint8_t)(mcv_random_next(&random) % 255 - 127);
-    for (size_t i = 0; i < ROWS; i++)
-        scales[i] = (float)mcv_random_uniform(&random);
-    cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+    make_int8(&layer);
+    cr_assert_eq(mcv_pack_linear(&packer, "layer", &layer.linear, MCV_PRECISION_STORED, &packed), MCV_OK);
     cr_assert_eq(packed.layout, MCV_LAYOUT_INT8);
     for (size_t n = 0; n < ROWS; n++) {
         const int8_t *panel = part_of(&packed, MCV_PART_W, n);
         const float *scale = part_of(&packed, MCV_PART_W_SCALE, n);
         const int32_t *sum = part_of(&packed, MCV_PART_W_SUM, n);
         int32_t expected = 0;
-        mcv_weight_to_f32(&linear.weight, n, 1, row);
+        mcv_weight_to_f32(&layer.linear.weight, n, 1, row);
         for (size_t k = 0; k < COLUMNS; k++) {
             int8_t code = panel[(k / 4 * 16 + n % 16) * 4 + k % 4];
             expected += code;
@@ -184,8 +196,8 @@ Test(packed, bytes_keep_every_number, .fini = end) {
         }
         cr_expect_eq(sum[n % 16], expected);
     }
-    bytes[ROWS * COLUMNS - 1] = 128;
-    cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+    layer.bytes[ROWS * COLUMNS - 1] = 128;
+    cr_assert_eq(mcv_pack_linear(&packer, "layer", &layer.linear, MCV_PRECISION_STORED, &packed), MCV_OK);
     cr_expect(packed.layout == MCV_LAYOUT_F32 && packer.widened == 1);
 }
 
@@ -333,19 +345,27 @@ Test(packed, layers_of_several_types_share_an_input, .fini = end) {
     free(ops.scratch);
 }
 
+/* Packs a layer into a file and opens it. */
+static mcv_safetensors *keep(mcv_packer *packer, const Linear *linear) {
+    mcv_packed packed;
+    mcv_safetensors *kept;
+    packer->kept = NULL;
+    cr_assert_eq(mcv_safetensors_create(temporary_path("kept"), &packer->writer), MCV_OK);
+    cr_assert_eq(mcv_pack_linear(packer, "layer", linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+    cr_assert_eq(mcv_safetensors_commit(packer->writer), MCV_OK);
+    cr_assert_eq(mcv_safetensors_open(temporary_path("kept"), &kept), MCV_OK);
+    packer->writer = NULL;
+    packer->kept = kept;
+    return kept;
+}
+
 /* What was packed comes back from a file the same, and not for other weights or another precision. */
 Test(packed, kept_parts_are_those_of_these_weights, .fini = end) {
     mcv_packer packer = begin();
     Linear linear = {.name = "layer", .weight = random_weight(MCV_WEIGHT_Q5_K, 6)};
     Linear other = {.name = "layer", .weight = random_weight(MCV_WEIGHT_Q5_K, 7)};
-    mcv_packed packed, found;
-    mcv_safetensors *kept;
-    cr_assert_eq(mcv_safetensors_create(temporary_path("kept"), &packer.writer), MCV_OK);
-    cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
-    cr_assert_eq(mcv_safetensors_commit(packer.writer), MCV_OK);
-    cr_assert_eq(mcv_safetensors_open(temporary_path("kept"), &kept), MCV_OK);
-    packer.writer = NULL;
-    packer.kept = kept;
+    mcv_packed found;
+    mcv_safetensors *kept = keep(&packer, &linear);
     cr_expect_eq(mcv_pack_linear(&packer, "layer", &other, MCV_PRECISION_STORED, &found), MCV_DIFFERS);
     cr_expect_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_INT8, &found), MCV_DIFFERS);
     cr_expect_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_F32, &found), MCV_DIFFERS);
@@ -356,4 +376,21 @@ Test(packed, kept_parts_are_those_of_these_weights, .fini = end) {
     mcv_safetensors_close(kept);
     free((void *)(uintptr_t)linear.weight.data);
     free((void *)(uintptr_t)other.weight.data);
+}
+
+/* Whether there is a -128 is not looked for again in what was kept as INT8; what was kept widened is found, too. */
+Test(packed, kept_bytes_are_not_read_again, .fini = end) {
+    mcv_packer packer = begin();
+    Int8Layer layer;
+    mcv_packed found;
+    make_int8(&layer);
+    mcv_safetensors *kept = keep(&packer, &layer.linear);
+    layer.bytes[0] = 128;
+    cr_assert_eq(mcv_pack_linear(&packer, "layer", &layer.linear, MCV_PRECISION_STORED, &found), MCV_OK);
+    cr_expect_eq(found.layout, MCV_LAYOUT_INT8);
+    mcv_safetensors_close(kept);
+    kept = keep(&packer, &layer.linear);
+    cr_assert_eq(mcv_pack_linear(&packer, "layer", &layer.linear, MCV_PRECISION_STORED, &found), MCV_OK);
+    cr_expect_eq(found.layout, MCV_LAYOUT_F32);
+    mcv_safetensors_close(kept);
 }

@@ -26,10 +26,10 @@ static bool is_plain(const mcv_weight *weight) {
            mcv_grouped_in_order(weight->grouped) && has_f16_scales(weight);
 }
 
-/* INT8: a scale a row, and no -128, which the kernel does not take. */
+/* No -128, which the kernel of INT8 does not take. */
 static bool is_symmetric(const mcv_weight *weight) {
     const mcv_int8 *int8 = weight->int8;
-    return int8->groups == 1 && !memchr(int8->weight + weight->first_row * int8->in, 0x80, weight->rows * int8->in);
+    return !memchr(int8->weight + weight->first_row * int8->in, 0x80, weight->rows * int8->in);
 }
 
 /* Sets the bytes of a panel's parts. */
@@ -57,11 +57,11 @@ static void int4_layout(size_t group, bool has_zeros, mcv_packed *packed) {
     packed->parts[MCV_PART_W_ZERO].panel_bytes = has_zeros ? groups : 0;
 }
 
-bool mcv_stored_layout(const mcv_weight *weight, mcv_packed *packed) {
+bool mcv_stored_layout(const mcv_weight *weight, bool kept, mcv_packed *packed) {
     const mcv_block_form *form = mcv_weight_block_form(weight->type);
     if (weight->grouped && is_plain(weight))
         int4_layout(weight->grouped->group_size, true, packed);
-    else if (weight->int8 && is_symmetric(weight))
+    else if (weight->int8 && weight->int8->groups == 1 && (kept || is_symmetric(weight)))
         mcv_widened_layout(MCV_LAYOUT_INT8, packed->k, packed); /* which is no other for being stored */
     else if (weight->type == MCV_WEIGHT_Q4_0)
         int4_layout(mcv_weight_block_size(weight->type), false, packed);

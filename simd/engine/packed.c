@@ -7,14 +7,16 @@
 
 enum { MAX_K = 131072 };
 
-/* Which layout a layer gets, and the sizes of its parts. Returns whether weights are packed as they are stored. */
-static bool choose_layout(mcv_packer *packer, const mcv_weight *weight, mcv_precision precision, mcv_packed *packed) {
+/* Which layout a layer gets, and the sizes of its parts. kept: as in mcv_stored_layout. Returns whether weights are
+ * packed as they are stored. */
+static bool choose_layout(mcv_packer *packer, const mcv_weight *weight, mcv_precision precision, bool kept,
+                          mcv_packed *packed) {
     static const mcv_layout LAYOUTS[] = {[MCV_PRECISION_F32] = MCV_LAYOUT_F32,
                                          [MCV_PRECISION_BF16] = MCV_LAYOUT_BF16,
                                          [MCV_PRECISION_INT8] = MCV_LAYOUT_INT8,
                                          [MCV_PRECISION_INT4] = MCV_LAYOUT_INT4,
                                          [MCV_PRECISION_STORED] = MCV_LAYOUT_F32};
-    if (precision == MCV_PRECISION_STORED && mcv_stored_layout(weight, packed))
+    if (precision == MCV_PRECISION_STORED && mcv_stored_layout(weight, kept, packed))
         return true;
     packer->widened += precision == MCV_PRECISION_STORED && weight->type > MCV_WEIGHT_BF16;
     mcv_layout layout = LAYOUTS[precision];
@@ -64,20 +66,36 @@ static mcv_status pack(const mcv_packer *packer, const mcv_weight *weight, bool 
     return status;
 }
 
+static mcv_packed layer_of(const Linear *linear) {
+    const mcv_weight *weight = &linear->weight;
+    return (mcv_packed){
+        .name = linear->name, .n = (size_t)weight->shape[0], .k = weight->columns, .bias = linear->bias};
+}
+
+/* From what is kept. INT8 that the kernel does not take was kept widened: it is read for that only where it is not
+ * found as it is. */
+static mcv_status take(mcv_packer *packer, const char *key, const Linear *linear, mcv_precision precision, bool stored,
+                       mcv_packed *packed) {
+    const mcv_weight *weight = &linear->weight;
+    mcv_status status = mcv_take_parts(packer, key, packed, fingerprint(weight, packed, stored));
+    if (status != MCV_DIFFERS || !stored || !weight->int8)
+        return status;
+    *packed = layer_of(linear);
+    stored = choose_layout(packer, weight, precision, false, packed);
+    return mcv_take_parts(packer, key, packed, fingerprint(weight, packed, stored));
+}
+
 mcv_status mcv_pack_linear(mcv_packer *packer, const char *key, const Linear *linear, mcv_precision precision,
                            mcv_packed *packed) {
     const mcv_weight *weight = &linear->weight;
-    *packed =
-        (mcv_packed){.name = linear->name, .n = (size_t)weight->shape[0], .k = weight->columns, .bias = linear->bias};
-    bool stored = choose_layout(packer, weight, precision, packed);
+    *packed = layer_of(linear);
+    bool stored = choose_layout(packer, weight, precision, packer->kept, packed);
     if (packed->group && packed->k > MAX_K)
         return MCV_FAIL(MCV_UNSUPPORTED, "%s: %zu in_features; integer kernels take %d at most", key, packed->k, MAX_K);
-    uint64_t source = fingerprint(weight, packed, stored);
     if (packer->kept)
-        MCV_TRY(mcv_take_parts(packer, key, packed, source));
-    else
-        MCV_TRY(pack(packer, weight, stored, packed));
-    return packer->writer ? mcv_keep_parts(packer->writer, key, packed, source) : MCV_OK;
+        return take(packer, key, linear, precision, stored, packed);
+    MCV_TRY(pack(packer, weight, stored, packed));
+    return packer->writer ? mcv_keep_parts(packer->writer, key, packed, fingerprint(weight, packed, stored)) : MCV_OK;
 }
 
 size_t mcv_packed_bytes(const mcv_packed *packed) {

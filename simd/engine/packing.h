@@ -29,8 +29,8 @@ extern const mcv_range_fn mcv_pack_widened[MCV_LAYOUTS];
 /* Weights as the file has them, integer for integer and scale for scale. */
 
 /* Whether a kernel multiplies with a weight as it is; then sets the layout and the sizes of its parts. packed: n and k
- * are set. */
-bool mcv_stored_layout(const mcv_weight *weight, mcv_packed *packed);
+ * are set. kept: it was, which is not found out again where that takes reading all of the weight. */
+bool mcv_stored_layout(const mcv_weight *weight, bool kept, mcv_packed *packed);
 void mcv_pack_stored(void *packing, size_t begin, size_t end, int worker);
 
 /* What is kept on disk: a layer's parts by name, and `source`, which tells what was packed, and how, from others. */
