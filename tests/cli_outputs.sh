@@ -10,7 +10,7 @@ cp "$work/case/golden.safetensors" "$work/dump.safetensors"
 "$PROGRAM" logits -m $model -p hi --save "$work/kept" >/dev/null
 before=$(find "$work" -type f ! -name out ! -name err -print0 | sort -z | xargs -0 cksum)
 
-plan 15
+plan 18
 expect_error "preprocess over its picture" 2 'take the place of .*scene.png, --image' "$PROGRAM" preprocess -m $model -i "$work/scene.png" -o "$work/scene.png"
 ln -s scene.png "$work/link.png"
 expect_error "under another name" 2 'take the place of' "$PROGRAM" preprocess -m $model -i "$work/scene.png" -o "$work/link.png"
@@ -25,6 +25,10 @@ expect_error "logits over those that they are held to" 2 'kept, --check' "$PROGR
 printf 'some text, some more of it' >"$work/text"
 expect_error "eval's logits over its text" 2 'text, --text' "$PROGRAM" eval -m $model --text "$work/text" --save "$work/text"
 expect_error "a random model over another" 2 'holds a model already' "$PROGRAM" synth --like $model -o "$work/model"
+pair=("$PROGRAM" quantize -m $model --type Q8_0 -o "$work/language.gguf" --vision-output)
+expect_error "a vision side of no type" 2 '--vision-type Q9: no such type' "${pair[@]}" "$work/vision.gguf" --vision-type Q9
+expect_error "a vision side in no folder" 3 'nowhere/vision.gguf: cannot be created' "${pair[@]}" "$work/nowhere/vision.gguf"
+result "before the language model is written" "$(find "$work" -name '*.gguf*')"
 expect "a report beside the case" 0 '^all equal' "$PROGRAM" verify "$work/case" --report "$work/case/report.html"
 expect "and again" 0 '^all equal' "$PROGRAM" verify "$work/case" --report "$work/case/report.html"
 rm "$work/case/report.html" "$work/text" "$work/link.png"
