@@ -129,6 +129,7 @@ static mcv_status give(void *context, const char *name, const mcv_tensor *output
 
 static mcv_comparison_options compare_with(const bisection *self, const side *right) {
     return (mcv_comparison_options){.golden = right->dump,
+                                    .other = right == &self->a ? "A" : "B",
                                     .tolerances = self->tolerances,
                                     .common_only = true,
                                     .loose_shapes = self->names != NULL};

@@ -194,15 +194,23 @@ static const char SESSION_HELP[] = "A line is a question. Commands:\n"
 /* A name that leads nowhere is told here and now, not when the next question is asked. */
 static mcv_status add_file(session *self, const char *path, bool is_video) {
     path += strspn(path, " ");
+    if (!path[0])
+        return MCV_FAIL(MCV_USAGE, "/%s: expected a file behind it", is_video ? "video" : "image");
     if (access(path, R_OK) != 0)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
     return add_pending(self, path, is_video);
 }
 
+/* The command's name alone, or with more behind it. */
+static bool is_command(const char *line, const char *name) {
+    size_t length = strlen(name);
+    return strncmp(line, name, length) == 0 && (line[length] == ' ' || line[length] == 0);
+}
+
 static mcv_status session_command(session *self, const char *line, bool *quit) {
-    bool is_video = strncmp(line, "/video ", 7) == 0;
-    if (is_video || strncmp(line, "/image ", 7) == 0)
-        return add_file(self, line + 7, is_video);
+    bool is_video = is_command(line, "/video");
+    if (is_video || is_command(line, "/image"))
+        return add_file(self, line + strlen("/image"), is_video);
     if (strcmp(line, "/reset") == 0) {
         drop_turns(self, 0);
         drop_pending(self);
@@ -328,7 +336,11 @@ static mcv_status read_generation_options(const mcv_arguments *arguments, const 
     MCV_TRY(mcv_option_double(arguments, "top-p", 0, 1, &options->top_p));
     MCV_TRY(mcv_option_double(arguments, "min-p", 0, 1, &options->min_p));
     MCV_TRY(mcv_option_double(arguments, "repetition-penalty", 1e-6, 1e6, &options->repetition_penalty));
-    return mcv_option_double(arguments, "length-penalty", -1e6, 1e6, &options->length_penalty);
+    MCV_TRY(mcv_option_double(arguments, "length-penalty", -1e6, 1e6, &options->length_penalty));
+    if (options->min_new_tokens > options->max_new_tokens)
+        return MCV_FAIL(MCV_USAGE, "--min-new-tokens %d: expected at most --max-new-tokens, %d",
+                        options->min_new_tokens, options->max_new_tokens);
+    return MCV_OK;
 }
 
 /* Options that would have no effect are refused rather than passed over. */

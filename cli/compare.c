@@ -25,8 +25,9 @@ static void explain_element(mcv_comparison_row *row, const char *words, const mc
     char place[128], exact[40] = "";
     if (row->measures.has_exact)
         snprintf(exact, sizeof exact, ", exact %.12g", element->exact);
-    snprintf(row->problem, sizeof row->problem, "%s at %s: %.9g, golden %.9g%s", words,
-             mcv_index_text(&row->golden, element->index, place, sizeof place), element->ours, element->golden, exact);
+    snprintf(row->problem, sizeof row->problem, "%s at %s: %.9g, %s %.9g%s", words,
+             mcv_index_text(&row->golden, element->index, place, sizeof place), element->ours, row->other,
+             element->golden, exact);
 }
 
 /* Whether two shapes are the same but for dimensions of size 1 and for neighbours that one of them has joined:
@@ -58,14 +59,14 @@ static bool are_comparable(mcv_comparison_row *row, bool loose_shapes, const mcv
     char our_shape[128], golden_shape[128];
     mcv_tensor_shape_text(golden, golden_shape, sizeof golden_shape);
     if (!mcv_tensor_same_shape(ours, golden) && !(loose_shapes && is_same_but_for_joins(ours, golden)))
-        snprintf(row->problem, sizeof row->problem, "shape %s, golden %s",
-                 mcv_tensor_shape_text(ours, our_shape, sizeof our_shape), golden_shape);
+        snprintf(row->problem, sizeof row->problem, "shape %s, %s %s",
+                 mcv_tensor_shape_text(ours, our_shape, sizeof our_shape), row->other, golden_shape);
     else if (mcv_dtype_is_float(ours->dtype) != mcv_dtype_is_float(golden->dtype))
-        snprintf(row->problem, sizeof row->problem, "type %s, golden %s", mcv_dtype_name(ours->dtype),
+        snprintf(row->problem, sizeof row->problem, "type %s, %s %s", mcv_dtype_name(ours->dtype), row->other,
                  mcv_dtype_name(golden->dtype));
     else if (exact && !mcv_tensor_same_shape(exact, golden))
-        snprintf(row->problem, sizeof row->problem, "the exact tensor's shape is %s, golden's %s",
-                 mcv_tensor_shape_text(exact, our_shape, sizeof our_shape), golden_shape);
+        snprintf(row->problem, sizeof row->problem, "the exact tensor's shape is %s, that of %s %s",
+                 mcv_tensor_shape_text(exact, our_shape, sizeof our_shape), row->other, golden_shape);
     return row->problem[0] == 0;
 }
 
@@ -216,7 +217,8 @@ static mcv_status add_row(mcv_comparison *comparison, const char *name, mcv_comp
     memcpy(copy, name, size);
     MCV_TRY(MCV_GROW(&comparison->rows, &comparison->capacity, comparison->num_rows + 1));
     *row = &comparison->rows[comparison->num_rows++];
-    **row = (mcv_comparison_row){.name = copy, .measures = mcv_measures_none()};
+    **row = (mcv_comparison_row){
+        .name = copy, .other = comparison->of.other ? comparison->of.other : "golden", .measures = mcv_measures_none()};
     return MCV_OK;
 }
 
@@ -312,8 +314,8 @@ static void explain_text(mcv_comparison_row *row, const char *ours, const char *
         same--;
     ours += same;
     golden += same;
-    snprintf(row->problem, sizeof row->problem, "unequal from byte %zu on: %.*s, golden %.*s", same, excerpt_size(ours),
-             ours, excerpt_size(golden), golden);
+    snprintf(row->problem, sizeof row->problem, "unequal from byte %zu on: %.*s, %s %.*s", same, excerpt_size(ours),
+             ours, row->other, excerpt_size(golden), golden);
 }
 
 mcv_status mcv_comparison_json(mcv_comparison *comparison, const char *name, const json_t *ours, const char *golden) {

@@ -17,6 +17,7 @@
 /* What was found for one golden tensor, or for one text. */
 typedef struct mcv_comparison_row {
     const char *name;  /* golden's spelling */
+    const char *other; /* what messages call golden's side */
     mcv_tensor golden; /* its data must not be read after the golden file is closed */
     bool is_text;
     mcv_measures measures; /* of texts, and where the shapes differ or the tensor is missing: nothing compared */
@@ -28,6 +29,7 @@ typedef struct mcv_comparison_row {
 /* What is compared, and how. All of it stays the caller's and must live as long as the comparison. */
 typedef struct mcv_comparison_options {
     const mcv_dump *golden, *exact; /* exact, an FP64 run, may be NULL */
+    const char *other;              /* what messages call golden's side: "B", say; NULL: "golden" */
     mcv_tolerances *tolerances;
     const mcv_selection *selection; /* NULL: everything */
     bool common_only;               /* golden tensors that never arrive are passed over */

@@ -88,6 +88,7 @@ static mcv_status open_all(const mcv_arguments *arguments, comparison_of_dumps *
 static mcv_status compare(const mcv_arguments *arguments, comparison_of_dumps *self) {
     MCV_TRY(open_all(arguments, self));
     mcv_comparison_options options = {.golden = self->golden,
+                                      .other = "B",
                                       .exact = self->exact,
                                       .tolerances = self->tolerances,
                                       .selection = &self->selection,

@@ -136,6 +136,8 @@ int main(int argc, char **argv) {
         status = unknown_command(name);
 
     int exit_code = report(status, command ? name : NULL);
+    if (status == MCV_BAD_INPUT && ferror(stdout))
+        return exit_code; /* the command has seen it, and told */
     mcv_status written = finish_output();
     return written == MCV_OK ? exit_code : report(written, command ? name : NULL);
 }

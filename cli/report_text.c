@@ -15,8 +15,8 @@ static const char *worst_text(const mcv_comparison_row *row, char *text, size_t 
     if (row->measures.num_worst == 0)
         snprintf(text, size, "-");
     else
-        snprintf(text, size, "%s: %.9g, golden %.9g", mcv_index_text(&row->golden, worst->index, place, sizeof place),
-                 worst->ours, worst->golden);
+        snprintf(text, size, "%s: %.9g, %s %.9g", mcv_index_text(&row->golden, worst->index, place, sizeof place),
+                 worst->ours, row->other, worst->golden);
     return text;
 }
 

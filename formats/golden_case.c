@@ -1,11 +1,13 @@
 #include "formats/golden_case.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/file.h"
+#include "core/text.h"
 #include "formats/image.h"
 #include "formats/temporal_ids.h"
 
@@ -277,6 +279,29 @@ static mcv_status name_of_folder(mcv_arena *arena, const char *folder, const cha
     return MCV_OK;
 }
 
+/* Whether a folder, which is no case, holds one at least. */
+static bool holds_cases(const char *folder) {
+    DIR *entries = opendir(folder);
+    bool found = false;
+    for (struct dirent *entry; entries && !found && (entry = readdir(entries));) {
+        mcv_buffer path = {0};
+        if (entry->d_name[0] != '.' && mcv_buffer_printf(&path, "%s/%s/case.json", folder, entry->d_name) == MCV_OK)
+            found = mcv_file_exists(path.data);
+        mcv_buffer_free(&path);
+    }
+    if (entries)
+        closedir(entries);
+    return found;
+}
+
+static mcv_status refuse_folder_of_cases(const char *folder, const char *file) {
+    if (mcv_file_exists(file) || !holds_cases(folder))
+        return MCV_OK;
+    const char *slash = mcv_ends_with(folder, "/") ? "" : "/";
+    return MCV_FAIL(MCV_BAD_INPUT, "%s: expected a case, found a folder of cases: %s%s* names them all", folder, folder,
+                    slash);
+}
+
 mcv_status mcv_golden_case_load(const char *path, mcv_golden_case *golden_case) {
     *golden_case = (mcv_golden_case){0};
     char *folder = NULL, *file = NULL;
@@ -285,6 +310,7 @@ mcv_status mcv_golden_case_load(const char *path, mcv_golden_case *golden_case) 
     if (mcv_path_is_folder(path)) {
         MCV_TRY_GOTO(status, done, mcv_strdup(&folder, path));
         MCV_TRY_GOTO(status, done, mcv_path_join(&file, path, "case.json"));
+        MCV_TRY_GOTO(status, done, refuse_folder_of_cases(folder, file));
     } else {
         MCV_TRY_GOTO(status, done, mcv_path_folder(&folder, path));
         MCV_TRY_GOTO(status, done, mcv_strdup(&file, path));

@@ -62,10 +62,12 @@ static mcv_status load_json(const char *text, size_t size, json_t **value, json_
 
 /* Where a text is one line, the caller's name for it says which. */
 static mcv_status fail_syntax(const char *name, bool has_lines, const json_error_t *error) {
+    bool has_nul = json_error_code(error) == json_error_null_character;
+    const char *words = has_nul ? "expected text, found a byte 0 (\\u0000)" : "not valid JSON: ";
+    const char *reason = has_nul ? "" : error->text;
     if (!has_lines)
-        return MCV_FAIL(MCV_BAD_INPUT, "%s: column %d: not valid JSON: %s", name, error->column, error->text);
-    return MCV_FAIL(MCV_BAD_INPUT, "%s: line %d, column %d: not valid JSON: %s", name, error->line, error->column,
-                    error->text);
+        return MCV_FAIL(MCV_BAD_INPUT, "%s: column %d: %s%s", name, error->column, words, reason);
+    return MCV_FAIL(MCV_BAD_INPUT, "%s: line %d, column %d: %s%s", name, error->line, error->column, words, reason);
 }
 
 mcv_status mcv_json_parse(const char *text, size_t size, const char *name, mcv_json *root) {

@@ -20,7 +20,7 @@ spoilt() {
     echo "$copy"
 }
 
-plan 22
+plan 24
 expect "a model and itself" 0 '^no module differs given equal inputs: [0-9]+ compared$' "${bisect[@]}" "$model" "$model"
 deep=$(spoilt llm.model.layers.1.mlp.down_proj.weight)
 expect "a weight of the last layer" 1 '^first module that differs given equal inputs: llm.model.layers.1.mlp.down_proj$' "${bisect[@]}" "$model" "$deep"
@@ -42,6 +42,8 @@ expect "a question of the command line" 1 '^first module that differs given equa
 question=("$PROGRAM" bisect --quiet "$model" -i golden/images/scene.png)
 expect "prompts of other lengths" 1 '^the prompts differ, .*: 1 x [0-9]+ ids in A, 1 x [0-9]+ in B, the first that differs at \[0, [0-9]+\]: [0-9]+ in A, [0-9]+ in B$' "${question[@]}" golden/models/foreach-f16 -p "What is this?"
 "$PROGRAM" dump --quiet -m "$model" -i golden/images/scene.png -p "What is that?" -o "$work/that.safetensors" >/dev/null
+expect "told of A and B" 1 '^first difference as they are: .*, B ' "${question[@]}" golden/models/foreach-f16 -p "What is this?"
+result "nothing is called golden" "$(grep ', golden' "$work/out")"
 expect "another word" 1 '^the prompts differ, .* the first that differs at \[0, [0-9]+\]' "${question[@]}" "$work/that.safetensors" -p "What is this?"
 expect "a prompt that goes on" 1 '"prompts_differ": *"1 x [0-9]+ ids in A, 1 x [0-9]+ in B' "${question[@]}" "$work/that.safetensors" -p "What is that? And this?" --json
 make_dump "$work/other.safetensors" '{"nothing.known":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' '\0\0\0\0'

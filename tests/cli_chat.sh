@@ -18,7 +18,7 @@ differ() {
 }
 ask() { chat -i "$image" -p "What is this?" "$@"; }
 
-plan 36
+plan 38
 greedy=(--no-sampling --num-beams 1)
 answer=$(ask)
 same "an answer, twice" "$answer" "$(ask)"
@@ -61,6 +61,8 @@ expect_error "an image of the session that is not there" 3 'none.png: cannot be 
     "echo '/image $work/none.png' | $PROGRAM chat -m $model"
 expect_error "a byte 0 in a question" 3 'standard input: expected text, found a byte 0' bash -c \
     "printf 'a\0b\n' | $PROGRAM chat -m $model"
+expect_error "a command without its file" 2 'line 1: /video: expected a file behind it' bash -c "echo '/video ' | $PROGRAM chat -m $model"
+expect_error "more ids at least than at most" 2 'min-new-tokens 3: expected at most --max-new-tokens, 2' chat -p x --max-new-tokens 2 --min-new-tokens 3
 expect "the session goes on behind it" 3 . bash -c "printf '/image $work/none.png\nWhat?\n' | $PROGRAM chat -m $model --max-new-tokens 12 2>$work/told"
 same "and answers as without it" "$(cat "$work/out")" "$(echo 'What?' | chat)"
 same "which line it was" "$(grep -c "line 1: $work/none.png: cannot be opened" "$work/told")" 1

@@ -5,7 +5,7 @@ header='{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
 make_dump "$work/a" "$header" '\x00\x00\x80\x3f'
 same=("$PROGRAM" diff "$work/a" "$work/a")
 
-plan 33
+plan 34
 expect "help lists the commands" 0 '^  diff ' "$PROGRAM" --help
 expect "help tells the exit codes" 0 '1 differs, 2 wrong use' "$PROGRAM" -h
 expect "help as a command" 0 '^usage: minicpmv COMMAND' "$PROGRAM" help
@@ -39,6 +39,8 @@ done
 
 "${same[@]}" >/dev/full 2>"$work/err"
 result "a full disk is exit code 3" "$([ $? -eq 3 ] && grep -q 'standard output: cannot be written' "$work/err" || cat "$work/err")"
+"$PROGRAM" chat -m golden/models/base-f32 -p x --max-new-tokens 1 >/dev/full 2>"$work/err"
+result "and told once" "$([ $? -eq 3 ] && [ "$(grep -c 'cannot be written' "$work/err")" -eq 1 ] || cat "$work/err")"
 exec 3> >(true)
 wait $! # nobody reads any more
 "${same[@]}" >&3 2>"$work/err"

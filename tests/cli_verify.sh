@@ -30,7 +30,7 @@ offset_of() {
 }
 
 single=golden/cases/single
-plan 71
+plan 72
 expect "a case" 0 '^all equal: [0-9]+ comparisons in 1 case$' "${verify[@]}" "$single"
 expect "by its file" 0 '^all equal: ' "${verify[@]}" "$single/case.json"
 expect "a line a tensor, with the distances to the exact run" 0 \
@@ -81,6 +81,7 @@ sed -i 's/"role": "user"/"role": "judge"/' "$case/case.json"
 expect_error "a case that has no meaning" 3 'case single.*role "judge"' "${verify[@]}" "$case"
 sed -i 's/"model": /"models": /' "$case/case.json"
 expect_error "a case without a model" 2 'names no model: --model is needed' "${verify[@]}" "$case"
+expect_error "a folder of cases" 3 'golden/cases: expected a case, found a folder of cases: golden/cases/\* names them all' "${verify[@]}" golden/cases
 expect_error "a model that is not there" 3 'nowhere: cannot be opened' "${verify[@]}" "$single" -m nowhere
 expect "another model" 1 'first divergence: single: ' "${verify[@]}" "$single" -m golden/models/foreach-f16
 expect_error "numbers of threads" 2 'expected whole numbers' "${verify[@]}" "$single" --threads 1,,2

@@ -307,7 +307,8 @@ Test(video, folder_refusals) {
     static const struct {
         const char *times, *words;
     } BAD[] = {{"0\n", "1 times for the 2 images"},
-               {"0\n1\n2\n3\n", "line 4"},
+               {"0\n1\n2\n", "line 3: more times than the 2 images"},
+               {"# timestamp format v2\n0\n1\n2\n3\n", "line 5: more times"},
                {"5\n4\n", "line 2: 4"},
                {"0\nnan\n", "line 2"},
                {"0\none\n", "'one'"},
@@ -329,7 +330,7 @@ Test(video, folder_refusals) {
 static const char *uneven_folder(mcv_clip_options *options) {
     static char times[256];
     const char *folder = make_folder(1, 5);
-    strcpy(times, temporary_text("uneven", "0\n1\n5\n5.5\n6\n8\n"));
+    strcpy(times, temporary_text("uneven", "# timestamp format v2\n0\n1000\n5000\n5500\n6000\n8000\n"));
     *options = mcv_clip_options_default();
     options->timestamps = times;
     return folder;

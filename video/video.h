@@ -22,7 +22,7 @@ typedef struct mcv_video mcv_video;
 typedef struct mcv_video_options {
     double frame_rate;      /* of a folder of images, frames a second; 0: not given */
     const char *timestamps; /* of a folder of images: a file with a time in seconds a line, or one in mkvmerge's
-                               "timestamp format v2"; NULL: none */
+                               "timestamp format v2", which may have the end behind them; NULL: none */
     int threads;            /* of the decoder; 0: its own choice */
 } mcv_video_options;
 

@@ -71,12 +71,13 @@ static mcv_status set_rate(mcv_video *video, double rate) {
     return MCV_OK;
 }
 
-/* Time number `index` of the file goes to where it belongs; one more than there are images ends the last of them. */
-static mcv_status put_time(mcv_video *video, const char *file, int line, double time, int64_t index,
-                           double first_time) {
+/* Time number `index` of the file goes to where it belongs; where the file's format `has_end`, one more than there are
+ * images ends the last of them. */
+static mcv_status put_time(mcv_video *video, const char *file, int line, double time, int64_t index, double first_time,
+                           bool has_end) {
     double *times = video->times;
     int64_t count = video->info.frame_count;
-    if (index > count)
+    if (index >= count + has_end)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: line %d: more times than the %lld images of %s", file, line,
                         (long long)count, video->path);
     double before = index > 0 ? times[index - 1] + first_time : -INFINITY;
@@ -94,12 +95,13 @@ static mcv_status put_time(mcv_video *video, const char *file, int line, double 
 static mcv_status parse_times(mcv_video *video, const char *file, char *text) {
     int64_t found = 0;
     double unit = 1, first_time = 0;
+    bool is_v2 = false;
     int line_number = 0;
     for (char *line; (line = strsep(&text, "\n"));) {
         char *end;
         line_number++;
         if (strncmp(line, "# timestamp format v2", 21) == 0 || strncmp(line, "# timecode format v2", 20) == 0)
-            unit = 0.001;
+            is_v2 = true, unit = 0.001;
         if (line[0] == '#' || line[strspn(line, " \t\r")] == 0)
             continue;
         double time = strtod(line, &end) * unit;
@@ -107,7 +109,7 @@ static mcv_status parse_times(mcv_video *video, const char *file, char *text) {
             return MCV_FAIL(MCV_BAD_INPUT, "%s: line %d: expected a number, found '%.40s'", file, line_number, line);
         if (found == 0)
             first_time = time;
-        MCV_TRY(put_time(video, file, line_number, time, found++, first_time));
+        MCV_TRY(put_time(video, file, line_number, time, found++, first_time, is_v2));
     }
     if (found < video->info.frame_count)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: %lld times for the %lld images of %s", file, (long long)found,
