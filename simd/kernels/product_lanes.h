@@ -43,11 +43,11 @@
     }
 enum { MCV_TILE_ROWS = 12, MCV_TILE_PANELS = 2 /* at most */ };
 
-/* Pairs of BF16: the first of each pair, then the second. */
-MCV_INLINE void mcv_floats_load_bf16_pairs(mcv_floats pair[2], const uint16_t *p) {
+/* The first of each pair of BF16, or the second. */
+MCV_INLINE mcv_floats mcv_floats_load_bf16_of_pairs(const uint16_t *p, const int second) {
     mcv_ints both = mcv_ints_load(p);
-    pair[0] = mcv_floats_from_bits(mcv_ints_shift_left(both, 16));
-    pair[1] = mcv_floats_from_bits(mcv_ints_and(both, mcv_ints_set((int32_t)0xffff0000)));
+    return mcv_floats_from_bits(second ? mcv_ints_and(both, mcv_ints_set((int32_t)0xffff0000))
+                                       : mcv_ints_shift_left(both, 16));
 }
 
 /* Four bytes that every output is multiplied with. */

@@ -68,10 +68,20 @@ static void *pack(Trial *trial, Element element, size_t n, size_t k, size_t toge
     return w;
 }
 
+/* More of x than scratch memory holds, which is done in parts; rarely, as it takes long. */
+static void draw_large_sizes(Trial *trial, size_t *m, size_t *n, size_t *k) {
+    *m = trial_between(trial, 49, 60);
+    *n = trial_between(trial, 1, 40);
+    *k = trial_between(trial, 2500, 5500);
+}
+
 /* Draws the arguments. */
 static mcv_gemm_args make_gemm(Trial *trial, Element element, size_t together) {
     mcv_gemm_args a = {0};
-    draw_sizes(trial, &a.m, &a.n, &a.k);
+    if (trial_chance(trial, 300))
+        draw_large_sizes(trial, &a.m, &a.n, &a.k);
+    else
+        draw_sizes(trial, &a.m, &a.n, &a.k);
     Values values = trial_values(trial);
     Shape shape = rows_of(trial, a.m, a.k);
     a.x = trial_filled(trial, "x", ELEMENT_F32, shape, values);

@@ -2,6 +2,6 @@
 #define TILE_ROWS 6
 #define WEIGHT float
 #define STEP 1
-#define LOAD_WEIGHTS(weight, w) ((weight)[0] = mcv_floats_load(w))
+#define LOAD_WEIGHTS(w, product) mcv_floats_load(w)
 #define GEMM_FLOAT mcv_gemm_f32_avx2
 #include "simd/kernels/gemm_float_tiles.h"

@@ -2,6 +2,6 @@
 #define TILE_ROWS 6
 #define WEIGHT uint16_t
 #define STEP 2
-#define LOAD_WEIGHTS(weight, w) mcv_floats_load_bf16_pairs(weight, w)
+#define LOAD_WEIGHTS mcv_floats_load_bf16_of_pairs
 #define GEMM_FLOAT mcv_gemm_bf16_neon
 #include "simd/kernels/gemm_float_tiles.h"

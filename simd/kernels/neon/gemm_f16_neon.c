@@ -2,6 +2,6 @@
 #define TILE_ROWS 6
 #define WEIGHT uint16_t
 #define STEP 1
-#define LOAD_WEIGHTS(weight, w) ((weight)[0] = mcv_floats_load_f16(w))
+#define LOAD_WEIGHTS(w, product) mcv_floats_load_f16(w)
 #define GEMM_FLOAT mcv_gemm_f16_neon
 #include "simd/kernels/gemm_float_tiles.h"
