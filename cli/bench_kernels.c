@@ -18,13 +18,13 @@ enum {
 };
 
 #define GEMM(name, limit, m, n, k, layers, group)                                                                      \
-    { MCV_KERNEL_gemm_##name, MCV_LIMIT_##limit, m, n, k, layers, group, 0, 0, false }
-#define BLOCKS(limit, m, n, k, layers, bits, group, block, minima)                                                     \
-    { MCV_KERNEL_gemm_blocks, MCV_LIMIT_##limit, m, n, k, layers, group, block, bits, minima }
+    { MCV_KERNEL_gemm_##name, MCV_LIMIT_##limit, m, n, k, layers, group, 0, 0, false, false }
+#define BLOCKS(limit, m, n, k, layers, bits, group, block, minima, levels)                                             \
+    { MCV_KERNEL_gemm_blocks, MCV_LIMIT_##limit, m, n, k, layers, group, block, bits, minima, levels }
 #define ROWS(name, m, n, k, group)                                                                                     \
-    { MCV_KERNEL_##name, MCV_LIMIT_READ, m, n, k, 1, group, 0, 0, false }
+    { MCV_KERNEL_##name, MCV_LIMIT_READ, m, n, k, 1, group, 0, 0, false, false }
 #define ATTENTION(limit, m, n, k, layers, group)                                                                       \
-    { MCV_KERNEL_attention, MCV_LIMIT_##limit, m, n, k, layers, group, 0, 0, false }
+    { MCV_KERNEL_attention, MCV_LIMIT_##limit, m, n, k, layers, group, 0, 0, false, false }
 
 /* SigLIP's fc1 on a slice; Qwen3's projections for 512 tokens, a few and one; the rest at 512 tokens or a slice;
  * pictures of 1.8 megapixels. */
@@ -49,12 +49,14 @@ static const mcv_kernel_case CASES[] = {
     GEMM(int4, READ, 4, 12288, 4096, 8, 32),
     GEMM(int4, READ, 1, 12288, 4096, 8, 32),
     GEMM(int4, READ, 1, 12288, 4096, 8, 128),
-    BLOCKS(INT8, 512, 4096, 4096, 1, 4, 32, 256, true),  /* Q4_K */
-    BLOCKS(INT8, 512, 4096, 4096, 1, 6, 16, 256, false), /* Q6_K */
-    BLOCKS(INT8, 512, 4096, 4096, 1, 8, 32, 32, false),  /* Q8_0 */
-    BLOCKS(READ, 1, 12288, 4096, 8, 4, 32, 256, true),
-    BLOCKS(READ, 1, 12288, 4096, 6, 6, 16, 256, false),
-    BLOCKS(READ, 1, 12288, 4096, 4, 8, 32, 32, false),
+    BLOCKS(INT8, 512, 4096, 4096, 1, 4, 32, 256, true, false),  /* Q4_K */
+    BLOCKS(INT8, 512, 4096, 4096, 1, 6, 16, 256, false, false), /* Q6_K */
+    BLOCKS(INT8, 512, 4096, 4096, 1, 8, 32, 32, false, false),  /* Q8_0 */
+    BLOCKS(INT8, 512, 4096, 4096, 1, 4, 32, 32, false, true),   /* IQ4_NL */
+    BLOCKS(READ, 1, 12288, 4096, 8, 4, 32, 256, true, false),
+    BLOCKS(READ, 1, 12288, 4096, 6, 6, 16, 256, false, false),
+    BLOCKS(READ, 1, 12288, 4096, 4, 8, 32, 32, false, false),
+    BLOCKS(READ, 1, 12288, 4096, 8, 4, 32, 32, false, true),
     ATTENTION(F32, 1024, 1024, 72, 4, 1),
     ATTENTION(F32, 512, 1024, 128, 4, 1),
     ATTENTION(READ, 4, 4096, 128, 64, 1),
@@ -182,8 +184,8 @@ static void describe(const mcv_kernel_case *s, char *text, size_t size) {
         snprintf(text, size, "%zu x %zu x %zu, groups of %zu", s->m, s->k, s->n, s->group);
         return;
     case MCV_KERNEL_gemm_blocks:
-        snprintf(text, size, "%zu x %zu x %zu, %d bits, %zu of %zu%s", s->m, s->k, s->n, s->bits, s->group, s->block,
-                 s->minima ? ", minima" : "");
+        snprintf(text, size, "%zu x %zu x %zu, %d bits, %zu of %zu%s%s", s->m, s->k, s->n, s->bits, s->group, s->block,
+                 s->minima ? ", minima" : "", s->levels ? ", levels" : "");
         return;
     case MCV_KERNEL_attention:
         snprintf(text, size, "%zu heads, %zu queries, %zu keys of %zu", s->layers, s->m, s->n, s->k);

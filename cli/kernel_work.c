@@ -205,7 +205,7 @@ static void run_blocks(const mcv_kernel_work *work, size_t begin, size_t end, vo
 /* Bytes are those of the codes with their scales and minima. */
 static mcv_status make_blocks(mcv_kernel_work *work, mcv_arena *arena) {
     const mcv_kernel_case *s = &work->shape;
-    bool levels = s->block != s->group;
+    bool scaled = s->block != s->group;
     size_t rows = s->layers * work->parts * MCV_LANES, bytes = rows * s->k / 8 * (size_t)s->bits;
     size_t blocks = rows * (s->k / s->block), groups = rows * (s->k / s->group);
     mcv_gemm_blocks_args a = {.m = s->m,
@@ -217,11 +217,13 @@ static mcv_status make_blocks(mcv_kernel_work *work, mcv_arena *arena) {
                               .zero = s->minima ? 0 : 1 << (s->bits - 1),
                               .ldq = s->k,
                               .ldy = s->n};
-    MCV_TRY(make_quantized(s, s->block, levels ? 16 : s->block, a.ldq, arena, &a.q, &a.scale, &a.sum));
+    MCV_TRY(make_quantized(s, s->block, scaled ? 16 : s->block, a.ldq, arena, &a.q, &a.scale, &a.sum));
+    if (s->levels)
+        MCV_TRY(random_bytes(arena, 16, 255, &a.levels));
     MCV_TRY(random_bytes(arena, bytes, 255, &a.w));
     MCV_TRY(random_halves(arena, blocks, 0xbbff, (uint16_t **)&a.w_scale));
     work->bytes = (double)(bytes + blocks * sizeof *a.w_scale);
-    if (levels) {
+    if (scaled) {
         MCV_TRY(random_bytes(arena, groups, 63, &a.w_group_scale));
         work->bytes += (double)groups;
     }
@@ -229,7 +231,7 @@ static mcv_status make_blocks(mcv_kernel_work *work, mcv_arena *arena) {
         MCV_TRY(random_halves(arena, blocks, 0xbbff, (uint16_t **)&a.w_min));
         work->bytes += (double)(blocks * sizeof *a.w_min);
     }
-    if (levels && s->minima) {
+    if (scaled && s->minima) {
         MCV_TRY(random_bytes(arena, groups, 63, &a.w_group_min));
         work->bytes += (double)groups;
     }

@@ -8,16 +8,16 @@
 typedef enum mcv_limit { MCV_LIMIT_F32, MCV_LIMIT_INT8, MCV_LIMIT_BF16, MCV_LIMIT_READ, MCV_LIMITS } mcv_limit;
 
 /* A shape of a kernel. What m, n, k mean: products [m][k] by [n][k]; rows [m][k]; attention m queries, n keys, k
- * head_dim, `layers` heads; elements m k. resize_width: m rows from k pixels to n; resize_height: m rows of n pixels from
- * k rows; unfold: m rows of n patches of k x k pixels; embed_rows: m rows of k columns from a table of n. Products with few rows take `layers` matrices in turn, so that they come from
- * memory. */
+ * head_dim, `layers` heads; elements m k. resize_width: m rows from k pixels to n; resize_height: m rows of n pixels
+ * from k rows; unfold: m rows of n patches of k x k pixels; embed_rows: m rows of k columns from a table of n. Products
+ * with few rows take `layers` matrices in turn, so that they come from memory. */
 typedef struct mcv_kernel_case {
     mcv_kernel kernel;
     mcv_limit limit;
     size_t m, n, k, layers, group;
     size_t block; /* of gemm_blocks, as the others */
     int bits;
-    bool minima;
+    bool minima, levels; /* of gemm_blocks */
 } mcv_kernel_case;
 
 typedef struct mcv_kernel_work mcv_kernel_work;

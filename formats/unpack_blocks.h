@@ -4,7 +4,8 @@
  *
  *     (d * scale[j]) * (code[i] - zero) - dmin * minimum[j],   j = i / group,
  *
- * in FP32 and in this order. Where each number lies is told in formats/unpack_*.c, one function a type. */
+ * in FP32 and in this order; in types with levels, levels[code[i]] stands in place of code[i] - zero. Where each number
+ * lies is told in formats/unpack_*.c, one function a type. */
 #ifndef MCV_FORMATS_UNPACK_BLOCKS_H
 #define MCV_FORMATS_UNPACK_BLOCKS_H
 
@@ -17,6 +18,7 @@ typedef struct mcv_block_form {
     int group;      /* elements that share a scale and a minimum */
     int bits, zero; /* a code is below 1 << bits */
     bool has_scales, has_minima;
+    const int8_t *levels; /* [16]; NULL: codes are numbers */
 } mcv_block_form;
 
 typedef struct mcv_block {

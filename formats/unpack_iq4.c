@@ -1,5 +1,4 @@
-/* IQ4_NL and IQ4_XS: four bits an element, indices into 16 levels that lie closer together near zero. A code is the
- * level + 128. */
+/* IQ4_NL and IQ4_XS: four bits an element, indices into 16 levels that lie closer together near zero. */
 #include "formats/load_bytes.h"
 #include "formats/unpack_blocks.h"
 
@@ -13,10 +12,10 @@ int mcv_iq4_index(int level) {
 }
 
 /* 16 bytes as in Q4_0. */
-static void take_levels(const uint8_t *qs, uint8_t *code) {
+static void take_codes(const uint8_t *qs, uint8_t *code) {
     for (int i = 0; i < 16; i++) {
-        code[i] = (uint8_t)(mcv_iq4_levels[qs[i] & 15] + 128);
-        code[i + 16] = (uint8_t)(mcv_iq4_levels[qs[i] >> 4] + 128);
+        code[i] = qs[i] & 15;
+        code[i + 16] = qs[i] >> 4;
     }
 }
 
@@ -26,7 +25,7 @@ void mcv_unpack_iq4_nl(const uint8_t *block, mcv_block *out) {
     out->dmin = 0;
     out->scale[0] = 1;
     out->minimum[0] = 0;
-    take_levels(block + 2, out->code);
+    take_codes(block + 2, out->code);
 }
 
 /* d, 16 bits: the upper two of 8 scales, 4 bytes: the lower four; then 16 bytes for each group of 32. */
@@ -37,6 +36,6 @@ void mcv_unpack_iq4_xs(const uint8_t *block, mcv_block *out) {
         int low = block[4 + j / 2] >> (j % 2 * 4) & 15, high = mcv_load_u16(block + 2) >> (2 * j) & 3;
         out->scale[j] = (int8_t)((low | high << 4) - 32);
         out->minimum[j] = 0;
-        take_levels(block + 8 + 16 * j, out->code + 32 * j);
+        take_codes(block + 8 + 16 * j, out->code + 32 * j);
     }
 }

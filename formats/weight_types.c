@@ -20,8 +20,10 @@ static const struct {
     [MCV_WEIGHT_Q4_K] = {"Q4_K", 256, 144, .unpack = mcv_unpack_q4_k, .form = {32, 4, 0, true, true}},
     [MCV_WEIGHT_Q5_K] = {"Q5_K", 256, 176, .unpack = mcv_unpack_q5_k, .form = {32, 5, 0, true, true}},
     [MCV_WEIGHT_Q6_K] = {"Q6_K", 256, 210, .unpack = mcv_unpack_q6_k, .form = {16, 6, 32, true, false}},
-    [MCV_WEIGHT_IQ4_NL] = {"IQ4_NL", 32, 18, .unpack = mcv_unpack_iq4_nl, .form = {32, 8, 128, false, false}},
-    [MCV_WEIGHT_IQ4_XS] = {"IQ4_XS", 256, 136, .unpack = mcv_unpack_iq4_xs, .form = {32, 8, 128, true, false}},
+    [MCV_WEIGHT_IQ4_NL] = {"IQ4_NL", 32, 18, .unpack = mcv_unpack_iq4_nl,
+                           .form = {32, 4, 0, false, false, mcv_iq4_levels}},
+    [MCV_WEIGHT_IQ4_XS] = {"IQ4_XS", 256, 136, .unpack = mcv_unpack_iq4_xs,
+                           .form = {32, 4, 0, true, false, mcv_iq4_levels}},
 };
 
 const char *mcv_weight_type_name(mcv_weight_type type) {
@@ -58,8 +60,10 @@ static void dequantize_block(const mcv_block_form *form, const mcv_block *block,
     float d = mcv_f32_from_f16(block->d), dmin = mcv_f32_from_f16(block->dmin);
     for (int j = 0; j < size / form->group; j++) {
         float step = d * (float)block->scale[j], offset = dmin * (float)block->minimum[j];
-        for (int i = j * form->group; i < (j + 1) * form->group; i++)
-            out[i] = step * (float)(block->code[i] - form->zero) - offset;
+        for (int i = j * form->group; i < (j + 1) * form->group; i++) {
+            int number = form->levels ? form->levels[block->code[i]] : block->code[i] - form->zero;
+            out[i] = step * (float)number - offset;
+        }
     }
 }
 

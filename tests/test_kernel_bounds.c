@@ -191,6 +191,10 @@ static int code_of(const mcv_gemm_blocks_args *a, size_t n, size_t k) {
     return a->bits == 4 ? low : low | (w[2 * 64] >> (k / 4 % 4 * 2) & 3) << 4;
 }
 
+static int number_of(const mcv_gemm_blocks_args *a, size_t n, size_t k) {
+    return a->levels ? a->levels[code_of(a, n, k)] : code_of(a, n, k) - a->zero;
+}
+
 /* The roundings of the integer, of its product with d, of the minimum's with dmin; one for each block that is added
  * from there on. */
 BOUND_TEST(gemm_blocks, mcv_gemm_blocks_args) {
@@ -206,7 +210,7 @@ BOUND_TEST(gemm_blocks, mcv_gemm_blocks_args) {
                 for (size_t k = b * a->block; k < (b + 1) * a->block; k++) {
                     size_t group = (panel * groups + k / a->group) * MCV_LANES + n % MCV_LANES;
                     double x = a->q[m * a->ldq + k] * (double)a->scale[m * blocks + b];
-                    dot += (code_of(a, n, k) - a->zero) * (a->w_group_scale ? a->w_group_scale[group] : 1) * x;
+                    dot += number_of(a, n, k) * (a->w_group_scale ? a->w_group_scale[group] : 1) * x;
                     low += (a->w_group_min ? a->w_group_min[group] : 1) * x;
                 }
                 dot *= mcv_f32_from_f16(a->w_scale[at]);

@@ -252,6 +252,12 @@ MUTANT(ignores_minima_of_groups, gemm_blocks, mcv_gemm_blocks_args, "y[") {
     CONTRACT(gemm_blocks, &plain);
 }
 
+MUTANT(ignores_levels, gemm_blocks, mcv_gemm_blocks_args, "y[") {
+    mcv_gemm_blocks_args numbers = *a;
+    numbers.levels = NULL;
+    CONTRACT(gemm_blocks, &numbers);
+}
+
 MUTANT(takes_codes_as_signed, gemm_blocks, mcv_gemm_blocks_args, "y[") {
     mcv_gemm_blocks_args usual = *a;
     usual.zero = 1 << (a->bits - 1);

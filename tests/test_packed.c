@@ -90,7 +90,7 @@ static float value_of(const mcv_packed *packed, size_t row, size_t k) {
     if (packed->layout == MCV_LAYOUT_INT4)
         return (float)(code - byte_of(packed, MCV_PART_W_ZERO, row, k / packed->group, 8)) * scale;
     float value = scale * (float)(int8_t)byte_of(packed, MCV_PART_W_GROUP_SCALE, row, k / packed->block_group, 1);
-    value *= (float)(code - packed->zero);
+    value *= (float)(packed->levels ? packed->levels[code] : code - packed->zero);
     return value - minimum_of(packed, row, k);
 }
 

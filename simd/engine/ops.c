@@ -134,6 +134,7 @@ static void linear_blocks(void *context, size_t begin, size_t end, int worker) {
         .group = work->w->block_group,
         .bits = work->w->bits,
         .zero = work->w->zero,
+        .levels = work->w->levels,
         .w_group_scale = slice.parts[MCV_PART_W_GROUP_SCALE],
         .w_min = slice.parts[MCV_PART_W_MIN],
         .w_group_min = slice.parts[MCV_PART_W_GROUP_MIN],

@@ -41,6 +41,7 @@ static void blocks_layout(const mcv_block_form *form, size_t size, mcv_packed *p
     packed->block_group = (size_t)form->group;
     packed->bits = form->bits <= 4 ? 4 : form->bits <= 6 ? 6 : 8;
     packed->zero = form->zero;
+    packed->levels = form->levels;
     packed->parts[MCV_PART_W].panel_bytes = packed->k * (size_t)packed->bits / 8 * MCV_LANES;
     packed->parts[MCV_PART_W_SCALE].panel_bytes = blocks * sizeof(uint16_t);
     packed->parts[MCV_PART_W_GROUP_SCALE].panel_bytes = form->has_scales ? groups : 0;

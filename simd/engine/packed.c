@@ -33,7 +33,7 @@ static bool choose_layout(mcv_packer *packer, const mcv_weight *weight, mcv_prec
  * made from them from one that was not. More bytes would have more of the model's file read. */
 static uint64_t fingerprint(const mcv_weight *weight, const mcv_packed *packed, bool stored) {
     enum { MOST = 256 };
-    uint64_t words[] = {4 /* of the layouts */, (uint64_t)weight->type,   packed->n,     packed->k,
+    uint64_t words[] = {5 /* of the layouts */, (uint64_t)weight->type,   packed->n,     packed->k,
                         weight->first_row,      (uint64_t)packed->layout, packed->group, stored};
     uint64_t hash = XXH3_64bits(words, sizeof words);
     const mcv_grouped *grouped = weight->grouped;

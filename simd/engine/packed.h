@@ -47,6 +47,7 @@ typedef struct mcv_packed {
     /* Of MCV_LAYOUT_BLOCKS, as in mcv_gemm_blocks_args, where block is what group is above. */
     size_t block_group;
     int bits, zero;
+    const int8_t *levels; /* NULL: none */
     mcv_packed_part parts[MCV_PARTS];
     const float *bias; /* NULL: none */
 } mcv_packed;

@@ -5,7 +5,8 @@
  * With VNNI, products of codes with activations are summed in 32 bits over a group, which is then multiplied with its
  * scale. Without, they are in 16 bits, pairs of which are multiplied with the scale and added in one instruction: 16 k
  * of 4-bit codes reach 8 * 15 * 127, 8 of 6-bit ones 4 * 63 * 127. Codes of 8 bits are widened to 16 bits then, even
- * and odd bytes apart, and so are activations when rows are copied. */
+ * and odd bytes apart, and so are activations when rows are copied. Levels take the place of their codes when these are
+ * unpacked, and are codes of 8 bits from there on. */
 #ifndef MCV_SIMD_KERNELS_GEMM_BLOCKS_TILES_H
 #define MCV_SIMD_KERNELS_GEMM_BLOCKS_TILES_H
 
@@ -26,7 +27,7 @@ enum {
     STEP = 8,              /* k that are unpacked at a time */
     REGISTER = 64,         /* bytes */
     AHEAD = 1024,          /* bytes of prefetching */
-    LEVELS = 256,          /* the block with scales of groups */
+    SCALED = 256,          /* the block with scales of groups */
     SUM = sizeof(int32_t), /* bytes of a copied sum, or of two of groups */
 #if defined(__AVX512VNNI__)
     WIDE = 1, /* bytes of a copied activation that is multiplied with codes of 8 bits */
@@ -34,6 +35,23 @@ enum {
     WIDE = 2,
 #endif
 };
+
+/* What is multiplied: codes of 4, 6 or 8 bits, or levels of 8 bits by codes of 4. */
+typedef enum Kind { CODES_4, CODES_6, CODES_8, LEVELS_8 } Kind;
+
+static Kind kind_of(const mcv_gemm_blocks_args *a) {
+    return a->levels ? LEVELS_8 : a->bits == 4 ? CODES_4 : a->bits == 6 ? CODES_6 : CODES_8;
+}
+
+/* Bytes of a panel's chunk. */
+MCV_INLINE int chunk_bytes(Kind kind) {
+    return MCV_CHUNK_BYTES(kind == CODES_8 ? 8 : kind == CODES_6 ? 6 : 4);
+}
+
+/* Whether codes are multiplied as whole bytes. */
+MCV_INLINE bool are_bytes(Kind kind) {
+    return kind == CODES_8 || kind == LEVELS_8;
+}
 
 /* Panels of what there are `each` times MCV_LANES bytes of; NULL stays NULL. */
 #define PLACE(pointer, n, each) ((pointer) ? (pointer) + (n) * (each) : NULL)
@@ -48,8 +66,8 @@ static Panel panel_of(const mcv_gemm_blocks_args *a, size_t n) {
 }
 
 /* Bytes of a copied activation. */
-MCV_INLINE size_t width_of(int bits) {
-    return bits == 8 ? WIDE : 1;
+MCV_INLINE size_t width_of(Kind kind) {
+    return are_bytes(kind) ? WIDE : 1;
 }
 
 /* Sums of a copied row: one a block, or one for two groups. */
@@ -58,7 +76,7 @@ static size_t sums_of(const mcv_gemm_blocks_args *a) {
 }
 
 static size_t row_bytes(const mcv_gemm_blocks_args *a) {
-    return a->k / a->block * sizeof *a->scale + sums_of(a) * SUM + a->k * width_of(a->bits);
+    return a->k / a->block * sizeof *a->scale + sums_of(a) * SUM + a->k * width_of(kind_of(a));
 }
 
 static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, char *memory);
@@ -68,8 +86,8 @@ static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, 
 /* ---- Copied rows -------------------------------------------------------------------------------------------- */
 
 /* Eight activations; those for codes of 8 bits are widened, even ones before odd ones of each four. */
-static void copy_step(const int8_t *from, char *step, int bits) {
-    if (width_of(bits) == 1) {
+static void copy_step(const int8_t *from, char *step, Kind kind) {
+    if (width_of(kind) == 1) {
         memcpy(step, from, STEP);
         return;
     }
@@ -90,7 +108,7 @@ static void copy_sum(const mcv_gemm_blocks_args *a, size_t row, size_t i, char *
 
 /* To scale [blocks][rows], sums [][rows], q [k / STEP][rows]. */
 static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, char *memory) {
-    size_t blocks = a->k / a->block, sums = sums_of(a), step = STEP * width_of(a->bits);
+    size_t blocks = a->k / a->block, sums = sums_of(a), step = STEP * width_of(kind_of(a));
     char *scale = memory, *sum = scale + blocks * rows * sizeof *a->scale, *q = sum + sums * rows * SUM;
     for (size_t r = 0; r < rows; r++) {
         size_t row = first + r;
@@ -99,16 +117,25 @@ static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, 
         for (size_t i = 0; i < sums; i++)
             copy_sum(a, row, i, sum + (i * rows + r) * SUM);
         for (size_t k = 0; k < a->k; k += STEP)
-            copy_step(a->q + row * a->ldq + k, q + (k / STEP * rows + r) * step, a->bits);
+            copy_step(a->q + row * a->ldq + k, q + (k / STEP * rows + r) * step, kind_of(a));
     }
 }
 
 /* ---- Tiles -------------------------------------------------------------------------------------------------- */
 
+/* The levels, as codes with a zero of LEVEL_ZERO. */
+enum { LEVEL_ZERO = 128 };
+static mcv_ints level_codes(const mcv_gemm_blocks_args *a) {
+    uint8_t codes[16] = {0};
+    for (int i = 0; i < 16 && a->levels; i++)
+        codes[i] = (uint8_t)(a->levels[i] + LEVEL_ZERO);
+    return mcv_ints_repeat(codes);
+}
+
 /* The codes of eight k: the first four of each output, the others. w: the panel's chunk; half: 0 or 1. */
-MCV_INLINE void load_codes(const uint8_t *w, const int half, const int bits, mcv_ints codes[2]) {
+MCV_INLINE void load_codes(const uint8_t *w, const mcv_ints table, const int half, const Kind kind, mcv_ints codes[2]) {
     const mcv_ints nibble = mcv_ints_set(0x0f0f0f0f), upper = mcv_ints_set(0x30303030);
-    if (bits == 8) {
+    if (kind == CODES_8) {
         codes[0] = mcv_ints_load(w + 2 * half * REGISTER);
         codes[1] = mcv_ints_load(w + (2 * half + 1) * REGISTER);
         return;
@@ -116,7 +143,11 @@ MCV_INLINE void load_codes(const uint8_t *w, const int half, const int bits, mcv
     mcv_ints both = mcv_ints_load(w + half * REGISTER);
     codes[0] = mcv_ints_and(both, nibble);
     codes[1] = mcv_ints_and(mcv_ints_shift_right(both, 4), nibble);
-    if (bits == 6) {
+    if (kind == LEVELS_8) {
+        codes[0] = mcv_bytes_look_up(table, codes[0]);
+        codes[1] = mcv_bytes_look_up(table, codes[1]);
+    }
+    if (kind == CODES_6) {
         mcv_ints four = mcv_ints_load(w + 2 * REGISTER);
         mcv_ints first = half ? four : mcv_ints_shift_left(four, 4);
         mcv_ints second = half ? mcv_ints_shift_right(four, 2) : mcv_ints_shift_left(four, 2);
@@ -126,12 +157,12 @@ MCV_INLINE void load_codes(const uint8_t *w, const int half, const int bits, mcv
 }
 
 /* sum + the products of four codes with four activations, in 32 bits or in 16. */
-MCV_INLINE mcv_ints add_products(mcv_ints sum, mcv_ints codes, const char *q, const int bits) {
+MCV_INLINE mcv_ints add_products(mcv_ints sum, mcv_ints codes, const char *q, const Kind kind) {
 #if defined(__AVX512VNNI__)
-    (void)bits;
+    (void)kind;
     return mcv_ints_add_dot(sum, codes, mcv_ints_broadcast(q));
 #else
-    if (bits != 8)
+    if (!are_bytes(kind))
         return mcv_shorts_add(sum, mcv_bytes_dot(codes, mcv_ints_broadcast(q)));
     mcv_ints even = mcv_ints_and(codes, mcv_ints_set(0x00ff00ff)),
              odd = mcv_ints_and(mcv_ints_shift_right(codes, 8), mcv_ints_set(0x00ff00ff));
@@ -141,8 +172,8 @@ MCV_INLINE mcv_ints add_products(mcv_ints sum, mcv_ints codes, const char *q, co
 }
 
 /* Whether those sums are in 32 bits. */
-MCV_INLINE bool wide_sums(int bits) {
-    return WIDE == 1 || bits == 8;
+MCV_INLINE bool wide_sums(Kind kind) {
+    return WIDE == 1 || are_bytes(kind);
 }
 
 /* Two groups' scales as pairs of 16 bits. */
@@ -152,17 +183,17 @@ MCV_INLINE mcv_ints pair_of(mcv_ints first, mcv_ints second) {
 
 /* A block's dot products that are not multiplied with scales of groups go on where they were. */
 MCV_INLINE void start_sums(mcv_ints sum[][MCV_TILE_PANELS], mcv_ints dot[][MCV_TILE_PANELS], const int rows,
-                           const int bits, const bool levels) {
+                           const Kind kind, const bool scaled) {
     const int panels = panels_of(rows);
-    MCV_EACH_ROW(MCV_EACH_PANEL(sum[r][p] = wide_sums(bits) && !levels ? dot[r][p] : mcv_ints_set(0);))
+    MCV_EACH_ROW(MCV_EACH_PANEL(sum[r][p] = wide_sums(kind) && !scaled ? dot[r][p] : mcv_ints_set(0);))
 }
 
 MCV_INLINE void finish_sums(mcv_ints dot[][MCV_TILE_PANELS], mcv_ints sum[][MCV_TILE_PANELS], const mcv_ints scale[],
-                            const int rows, const int bits, const bool levels) {
+                            const int rows, const Kind kind, const bool scaled) {
     const int panels = panels_of(rows);
-    if (!wide_sums(bits)) {
+    if (!wide_sums(kind)) {
         MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = mcv_ints_add(dot[r][p], mcv_shorts_dot(sum[r][p], scale[p]));))
-    } else if (levels) {
+    } else if (scaled) {
         MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = mcv_ints_add(dot[r][p], mcv_ints_multiply(sum[r][p], scale[p]));))
     } else {
         MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = sum[r][p];))
@@ -170,47 +201,48 @@ MCV_INLINE void finish_sums(mcv_ints dot[][MCV_TILE_PANELS], mcv_ints sum[][MCV_
 }
 
 /* The products of half a chunk; q: [rows] of eight activations. */
-MCV_INLINE void add_half(mcv_ints sum[][MCV_TILE_PANELS], const uint8_t *const w[], const char *q, const int half,
-                         const int rows, const int bits) {
-    const int panels = panels_of(rows), width = (int)width_of(bits);
+MCV_INLINE void add_half(mcv_ints sum[][MCV_TILE_PANELS], const uint8_t *const w[], const mcv_ints table, const char *q,
+                         const int half, const int rows, const Kind kind) {
+    const int panels = panels_of(rows), width = (int)width_of(kind);
     mcv_ints codes[MCV_TILE_PANELS][2];
-    MCV_EACH_PANEL(load_codes(w[p], half, bits, codes[p]);)
+    MCV_EACH_PANEL(load_codes(w[p], table, half, kind, codes[p]);)
     MCV_EACH_ROW({
         const char *x = q + r * STEP * width;
-        MCV_EACH_PANEL(sum[r][p] = add_products(sum[r][p], codes[p][0], x, bits);)
-        MCV_EACH_PANEL(sum[r][p] = add_products(sum[r][p], codes[p][1], x + STEP / 2 * width, bits);)
+        MCV_EACH_PANEL(sum[r][p] = add_products(sum[r][p], codes[p][0], x, kind);)
+        MCV_EACH_PANEL(sum[r][p] = add_products(sum[r][p], codes[p][1], x + STEP / 2 * width, kind);)
     })
 }
 
 /* dot + scale * codes * q over a group of `chunks` chunks. */
 MCV_INLINE void add_group(mcv_ints dot[][MCV_TILE_PANELS], const mcv_ints scale[], const uint8_t *const group[],
-                          const char *q, size_t chunks, const int rows, const int bits, const bool levels) {
-    const int panels = panels_of(rows), half = rows * STEP * (int)width_of(bits);
+                          const mcv_ints table, const char *q, size_t chunks, const int rows, const Kind kind,
+                          const bool scaled) {
+    const int panels = panels_of(rows), half = rows * STEP * (int)width_of(kind);
     mcv_ints sum[MCV_TILE_ROWS][MCV_TILE_PANELS];
     const uint8_t *w[MCV_TILE_PANELS];
     MCV_EACH_PANEL(w[p] = group[p];)
-    start_sums(sum, dot, rows, bits, levels);
+    start_sums(sum, dot, rows, kind, scaled);
     do {
         MCV_EACH_PANEL({
             if (rows <= TILE_ROWS / 2)
-                for (int i = 0; i < MCV_CHUNK_BYTES(bits); i += REGISTER)
+                for (int i = 0; i < chunk_bytes(kind); i += REGISTER)
                     __builtin_prefetch((const char *)w[p] + i + AHEAD);
         })
-        add_half(sum, w, q, 0, rows, bits);
-        if (bits == 6 && !wide_sums(bits)) {
-            finish_sums(dot, sum, scale, rows, bits, levels);
-            start_sums(sum, dot, rows, bits, levels);
+        add_half(sum, w, table, q, 0, rows, kind);
+        if (kind == CODES_6 && !wide_sums(kind)) {
+            finish_sums(dot, sum, scale, rows, kind, scaled);
+            start_sums(sum, dot, rows, kind, scaled);
         }
-        add_half(sum, w, q + half, 1, rows, bits);
-        if (!wide_sums(bits)) {
-            finish_sums(dot, sum, scale, rows, bits, levels);
-            start_sums(sum, dot, rows, bits, levels);
+        add_half(sum, w, table, q + half, 1, rows, kind);
+        if (!wide_sums(kind)) {
+            finish_sums(dot, sum, scale, rows, kind, scaled);
+            start_sums(sum, dot, rows, kind, scaled);
         }
-        MCV_EACH_PANEL(w[p] += MCV_CHUNK_BYTES(bits);)
+        MCV_EACH_PANEL(w[p] += chunk_bytes(kind);)
         q += 2 * half;
     } while (--chunks > 0);
-    if (wide_sums(bits))
-        finish_sums(dot, sum, scale, rows, bits, levels);
+    if (wide_sums(kind))
+        finish_sums(dot, sum, scale, rows, kind, scaled);
 }
 
 /* dot + scale * sum over the groups of a block, two at a time. scales: those of the block's first group, int8_t or
@@ -249,9 +281,9 @@ MCV_INLINE int32_t sum_of(const Block *block, int r) {
 
 /* What `zero` takes off the dot products. */
 MCV_INLINE void start_block(mcv_ints dot[][MCV_TILE_PANELS], const Panel panel[], const Block *block, int zero,
-                            const int rows, const bool levels) {
+                            const int rows, const bool scaled) {
     const int panels = panels_of(rows);
-    if (!levels) {
+    if (!scaled) {
         MCV_EACH_ROW({
             mcv_ints start = mcv_ints_set(zero * sum_of(block, r));
             MCV_EACH_PANEL(dot[r][p] = start;)
@@ -269,13 +301,13 @@ MCV_INLINE void start_block(mcv_ints dot[][MCV_TILE_PANELS], const Panel panel[]
 
 /* The sums that are multiplied with the block's minima. */
 MCV_INLINE void find_low(mcv_ints low[][MCV_TILE_PANELS], const Panel panel[], const Block *block, const int rows,
-                         const bool levels) {
+                         const bool scaled) {
     const int panels = panels_of(rows);
     MCV_EACH_ROW({
-        mcv_ints start = mcv_ints_set(levels ? 0 : sum_of(block, r));
+        mcv_ints start = mcv_ints_set(scaled ? 0 : sum_of(block, r));
         MCV_EACH_PANEL(low[r][p] = start;)
     })
-    if (levels) {
+    if (scaled) {
         const void *scales[MCV_TILE_PANELS];
         MCV_EACH_PANEL(scales[p] = panel[p].group_min + block->b * block->groups * MCV_LANES;)
         add_sums(low, scales, false, block->sums, block->groups, rows);
@@ -283,7 +315,7 @@ MCV_INLINE void find_low(mcv_ints low[][MCV_TILE_PANELS], const Panel panel[], c
 }
 
 MCV_INLINE void finish_block(mcv_floats total[][MCV_TILE_PANELS], mcv_ints dot[][MCV_TILE_PANELS], const Panel panel[],
-                             const Block *block, const int rows, const bool levels) {
+                             const Block *block, const int rows, const bool scaled) {
     const int panels = panels_of(rows);
     mcv_ints low[MCV_TILE_ROWS][MCV_TILE_PANELS];
     mcv_floats d[MCV_TILE_PANELS], d_min[MCV_TILE_PANELS];
@@ -299,7 +331,7 @@ MCV_INLINE void finish_block(mcv_floats total[][MCV_TILE_PANELS], mcv_ints dot[]
         return;
     }
     MCV_EACH_PANEL(d_min[p] = mcv_floats_load_f16(panel[p].min + block->b * MCV_LANES);)
-    find_low(low, panel, block, rows, levels);
+    find_low(low, panel, block, rows, scaled);
     MCV_EACH_ROW({
         mcv_floats scale = mcv_floats_set(block->scale[r]);
         MCV_EACH_PANEL({
@@ -310,53 +342,56 @@ MCV_INLINE void finish_block(mcv_floats total[][MCV_TILE_PANELS], mcv_ints dot[]
     })
 }
 
-/* A tile with codes of `bits` bits, with scales of groups (levels) or without; x: what copy_rows has written. */
+/* A tile, with scales of groups (scaled) or without; x: what copy_rows has written. */
 MCV_INLINE void multiply_kind(const mcv_gemm_blocks_args *a, const Panel panel[], const char *x, float *y,
-                              const int rows, const int bits, const bool levels) {
+                              const int rows, const Kind kind, const bool scaled) {
     const int panels = panels_of(rows);
-    size_t blocks = a->k / a->block, chunks = a->group / MCV_CHUNK, group_bytes = chunks * MCV_CHUNK_BYTES(bits);
-    Block block = {.groups = levels ? LEVELS / a->group : 1, .scale = (const float *)x};
+    size_t blocks = a->k / a->block, chunks = a->group / MCV_CHUNK, group_bytes = chunks * chunk_bytes(kind);
+    Block block = {.groups = scaled ? SCALED / a->group : 1, .scale = (const float *)x};
     block.sums = x + blocks * (size_t)rows * sizeof *block.scale;
     const char *q = block.sums + sums_of(a) * (size_t)rows * SUM;
     const uint8_t *w[MCV_TILE_PANELS];
+    const mcv_ints table = level_codes(a);
     mcv_floats total[MCV_TILE_ROWS][MCV_TILE_PANELS];
     MCV_EACH_PANEL(w[p] = panel[p].w;)
     MCV_EACH_ROW(MCV_EACH_PANEL(total[r][p] = mcv_floats_set(0);))
     for (; block.b < blocks; block.b++) {
         mcv_ints dot[MCV_TILE_ROWS][MCV_TILE_PANELS], scale[MCV_TILE_PANELS];
-        start_block(dot, panel, &block, a->zero, rows, levels);
+        start_block(dot, panel, &block, kind == LEVELS_8 ? LEVEL_ZERO : a->zero, rows, scaled);
         size_t g = 0;
         do {
             MCV_EACH_PANEL({
                 size_t at = (block.b * block.groups + g) * MCV_LANES;
-                mcv_ints one = levels ? mcv_ints_load_i8(panel[p].group_scale + at) : mcv_ints_set(1);
-                scale[p] = wide_sums(bits) ? one : pair_of(one, one);
+                mcv_ints one = scaled ? mcv_ints_load_i8(panel[p].group_scale + at) : mcv_ints_set(1);
+                scale[p] = wide_sums(kind) ? one : pair_of(one, one);
             })
-            add_group(dot, scale, w, q, chunks, rows, bits, levels);
+            add_group(dot, scale, w, table, q, chunks, rows, kind, scaled);
             MCV_EACH_PANEL(w[p] += group_bytes;)
-            q += a->group * (size_t)rows * width_of(bits);
-        } while (levels && ++g < block.groups);
-        finish_block(total, dot, panel, &block, rows, levels);
+            q += a->group * (size_t)rows * width_of(kind);
+        } while (scaled && ++g < block.groups);
+        finish_block(total, dot, panel, &block, rows, scaled);
         block.scale += rows;
-        block.sums += (levels ? block.groups / 2 : 1) * (size_t)rows * SUM;
+        block.sums += (scaled ? block.groups / 2 : 1) * (size_t)rows * SUM;
     }
     store_tile(a, panel, total, y, rows);
 }
 
+#define MULTIPLY(kind)                                                                                                 \
+    case kind:                                                                                                         \
+        if (scaled)                                                                                                    \
+            multiply_kind(a, panel, x, y, rows, kind, true);                                                           \
+        else                                                                                                           \
+            multiply_kind(a, panel, x, y, rows, kind, false);                                                          \
+        return;
+
 MCV_INLINE void multiply(const mcv_gemm_blocks_args *a, const Panel panel[], const char *x, float *y, const int rows) {
-    const bool levels = a->w_group_scale;
-    if (a->bits == 4 && levels)
-        multiply_kind(a, panel, x, y, rows, 4, true);
-    else if (a->bits == 4)
-        multiply_kind(a, panel, x, y, rows, 4, false);
-    else if (a->bits == 6 && levels)
-        multiply_kind(a, panel, x, y, rows, 6, true);
-    else if (a->bits == 6)
-        multiply_kind(a, panel, x, y, rows, 6, false);
-    else if (levels)
-        multiply_kind(a, panel, x, y, rows, 8, true);
-    else
-        multiply_kind(a, panel, x, y, rows, 8, false);
+    const bool scaled = a->w_group_scale;
+    switch (kind_of(a)) {
+        MULTIPLY(CODES_4)
+        MULTIPLY(CODES_6)
+        MULTIPLY(CODES_8)
+        MULTIPLY(LEVELS_8)
+    }
 }
 
 void GEMM_BLOCKS(const mcv_gemm_blocks_args *a) {

@@ -135,7 +135,8 @@ typedef struct mcv_gemm_int4_args {
 } mcv_gemm_int4_args;
 
 /* The same with weights in blocks of two levels, which is what the types of GGUF come to: a weight of block b and group
- * g is d[b] * sc[g] * (code - zero) - dmin[b] * mn[g].
+ * g is d[b] * sc[g] * (code - zero) - dmin[b] * mn[g]; where there are levels (of codes of 4 bits alone), levels[code]
+ * stands in place of code - zero.
  *
  * group is 16 or 32; block is 256, or block is group and there are no sc and mn (both are 1). k is a multiple of block.
  * Packed codes have the same order of outputs and k as above, uint8_t [ceil(n / 16)][k / 16], then for each 16 k:
@@ -155,6 +156,7 @@ typedef struct mcv_gemm_int4_args {
 typedef struct mcv_gemm_blocks_args {
     size_t m, n, k, block, group;
     int bits, zero;
+    const int8_t *levels; /* [16]; NULL: codes are numbers */
     const int8_t *q;
     size_t ldq;
     const float *scale; /* [m][k / block] */

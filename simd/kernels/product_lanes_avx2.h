@@ -29,7 +29,8 @@ MCV_BINARY(ints_multiply, _mm256_mullo_epi32)
 MCV_BINARY(ints_larger, _mm256_max_epi32)
 MCV_BINARY(shorts_add, _mm256_add_epi16)
 MCV_BINARY(shorts_dot, _mm256_madd_epi16)
-MCV_BINARY(bytes_dot, _mm256_maddubs_epi16) /* unsigned with signed */
+MCV_BINARY(bytes_dot, _mm256_maddubs_epi16)    /* unsigned with signed */
+MCV_BINARY(bytes_look_up, _mm256_shuffle_epi8) /* bytes of a (mcv_ints_repeat) by indices below 16 */
 MCV_SHIFT(ints_shift_left, _mm256_slli_epi32)
 MCV_SHIFT(ints_shift_right, _mm256_srli_epi32)
 MCV_SHIFT(shorts_shift_left, _mm256_slli_epi16)
@@ -40,6 +41,11 @@ MCV_SHIFT(shorts_shift_right, _mm256_srai_epi16)
 MCV_INLINE mcv_ints mcv_ints_load(const void *p) {
     const __m256i *half = p;
     return (mcv_ints){(mcv_half_ints)_mm256_loadu_si256(half), (mcv_half_ints)_mm256_loadu_si256(half + 1)};
+}
+/* 16 bytes, again and again. */
+MCV_INLINE mcv_ints mcv_ints_repeat(const void *p) {
+    mcv_half_ints half = (mcv_half_ints)_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+    return (mcv_ints){half, half};
 }
 MCV_INLINE mcv_ints mcv_ints_load_u8(const uint8_t *p) {
     return (mcv_ints){(mcv_half_ints)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)),

@@ -24,7 +24,8 @@ MCV_BINARY(ints_multiply, _mm512_mullo_epi32)
 MCV_BINARY(ints_larger, _mm512_max_epi32)
 MCV_BINARY(shorts_add, _mm512_add_epi16)
 MCV_BINARY(shorts_dot, _mm512_madd_epi16)
-MCV_BINARY(bytes_dot, _mm512_maddubs_epi16) /* unsigned with signed */
+MCV_BINARY(bytes_dot, _mm512_maddubs_epi16)    /* unsigned with signed */
+MCV_BINARY(bytes_look_up, _mm512_shuffle_epi8) /* bytes of a (mcv_ints_repeat) by indices below 16 */
 MCV_SHIFT(ints_shift_left, _mm512_slli_epi32)
 MCV_SHIFT(ints_shift_right, _mm512_srli_epi32)
 MCV_SHIFT(shorts_shift_left, _mm512_slli_epi16)
@@ -56,6 +57,10 @@ MCV_INLINE void mcv_round_to_bf16(uint16_t *to, const float *from, size_t count)
 
 MCV_INLINE mcv_ints mcv_ints_load(const void *p) {
     return (mcv_ints)_mm512_loadu_si512(p);
+}
+/* 16 bytes, again and again. */
+MCV_INLINE mcv_ints mcv_ints_repeat(const void *p) {
+    return (mcv_ints)_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p));
 }
 MCV_INLINE mcv_ints mcv_ints_load_u8(const uint8_t *p) {
     return (mcv_ints)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));

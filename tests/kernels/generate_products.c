@@ -249,6 +249,8 @@ void generate_gemm_blocks(Trial *trial, void (*kernel)(const mcv_gemm_blocks_arg
     a.block = levels ? 256 : a.group;
     a.k = levels && a.k < a.block && !trial_chance(trial, 4) ? a.block : a.k - a.k % a.block;
     a.zero = trial_chance(trial, 2) ? 128 : (int)trial_below(trial, 129);
+    if (a.bits == 4 && trial_chance(trial, 2))
+        a.levels = random_codes(trial, "levels", ELEMENT_I8, 16, 0);
     size_t panels = round_up(a.n, MCV_LANES) / MCV_LANES, blocks = panels * (a.k / a.block) * MCV_LANES;
     size_t groups = panels * (a.k / a.group) * MCV_LANES;
     Quantized x = make_quantized(trial, a.m, a.k, a.block, levels ? 16 : a.block, a.k);
@@ -265,9 +267,10 @@ void generate_gemm_blocks(Trial *trial, void (*kernel)(const mcv_gemm_blocks_arg
     if (levels && minima)
         a.w_group_min = random_codes(trial, "w_group_min", ELEMENT_U8, groups, 0);
     SET_OUTPUT(trial, a);
-    trial_describe(trial, "m %zu, n %zu, k %zu, blocks of %zu, groups of %zu%s, %d bits, zero %d, ldq %zu, ldy %zu%s%s",
-                   a.m, a.n, a.k, a.block, a.group, a.w_min ? " with minima" : "", a.bits, a.zero, a.ldq, a.ldy,
-                   a.bias ? ", bias" : "", a.accumulate ? ", accumulate" : "");
+    trial_describe(
+        trial, "m %zu, n %zu, k %zu, blocks of %zu, groups of %zu%s, %d bits, zero %d%s, ldq %zu, ldy %zu%s%s", a.m,
+        a.n, a.k, a.block, a.group, a.w_min ? " with minima" : "", a.bits, a.zero, a.levels ? ", levels" : "", a.ldq,
+        a.ldy, a.bias ? ", bias" : "", a.accumulate ? ", accumulate" : "");
     trial_output(trial, a.y);
     kernel(&a);
 }

@@ -11,6 +11,12 @@ static int code_of(const uint8_t *w, int bits, size_t n, size_t k) {
     return bits == 4 ? low : low | (quadruple[2 * step] >> k / 4 % 4 * 2 & 3) << 4;
 }
 
+/* The number that it stands for. */
+static int number_of(const mcv_gemm_blocks_args *a, const uint8_t *w, size_t n, size_t k) {
+    int code = code_of(w, a->bits, n, k);
+    return a->levels ? a->levels[code] : code - a->zero;
+}
+
 /* A block of output n: its groups with those of a row whose activations are q. */
 static float block_of(const mcv_gemm_blocks_args *a, size_t n, size_t b, const int8_t *q) {
     size_t panel = n / MCV_LANES, block = (panel * (a->k / a->block) + b) * MCV_LANES + n % MCV_LANES;
@@ -20,7 +26,7 @@ static float block_of(const mcv_gemm_blocks_args *a, size_t n, size_t b, const i
         int32_t group = 0, sum = 0;
         for (size_t k = g * a->group; k < (g + 1) * a->group; k++) {
             const uint8_t *w = a->w + (panel * a->k + k / 16 * 16) * MCV_LANES / 8 * (size_t)a->bits;
-            group += (code_of(w, a->bits, n, k) - a->zero) * q[k];
+            group += number_of(a, w, n, k) * q[k];
             sum += q[k];
         }
         dot += group * (a->w_group_scale ? a->w_group_scale[at] : 1);
