@@ -224,6 +224,11 @@ static mcv_status layer_forward(const Run *run, const mcv_ops *ops, const mcv_si
     return show(run, layout, names->name, hidden, dim);
 }
 
+/* Bytes for an element of a layer's rows: keys and values in blocks, and INT8 forms of rows, the widest of which have
+ * four times as many elements. Taken once, as the system clears memory that a layer gives back and the next one takes.
+ */
+enum { LAYER_MEMORY = 16 };
+
 mcv_status mcv_siglip_forward(const Run *run, const mcv_ops *ops, const mcv_siglip *siglip,
                               const ImageSlice *const *slices, int batch, int64_t length, float *out) {
     mcv_arena_mark mark = mcv_arena_save(run->arena);
@@ -237,6 +242,7 @@ mcv_status mcv_siglip_forward(const Run *run, const mcv_ops *ops, const mcv_sigl
     MCV_TRY(MCV_ARENA_NEW(run->arena, &b.v, layout.rows * dim));
     MCV_TRY(MCV_ARENA_NEW(run->arena, &b.context, layout.rows * dim));
     MCV_TRY(MCV_ARENA_NEW(run->arena, &b.wide, layout.rows * siglip->intermediate_size));
+    MCV_TRY(mcv_arena_reserve(run->arena, LAYER_MEMORY * layout.rows * dim));
     MCV_TRY(embed(run, ops, siglip, &layout, slices, out));
     for (int i = 0; i < siglip->vpm->num_layers; i++)
         MCV_TRY(layer_forward(run, ops, siglip, &siglip->layers[i], &layout, &b, out));
