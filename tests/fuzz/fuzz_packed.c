@@ -43,11 +43,15 @@ static void read_packed(const mcv_packed *packed) {
 static void take_layers(const mcv_safetensors *kept) {
     mcv_arena arena = {0};
     mcv_packer packer = {.arena = &arena, .group = 32, .kept = kept};
-    mcv_packed packed;
-    if (mcv_kept_copy(&packer) == MCV_OK)
-        for (int i = 0; i < NUM_LAYERS; i++)
-            if (pack(&packer, i, &packed) == MCV_OK)
-                read_packed(&packed);
+    mcv_packed packed[NUM_LAYERS];
+    bool taken[NUM_LAYERS];
+    for (int i = 0; i < NUM_LAYERS; i++)
+        taken[i] = pack(&packer, i, &packed[i]) == MCV_OK;
+    if (packer.kept_data)
+        mcv_kept_copy(&packer);
+    for (int i = 0; i < NUM_LAYERS; i++)
+        if (taken[i])
+            read_packed(&packed[i]);
     mcv_arena_free(&arena);
 }
 

@@ -8,7 +8,7 @@ set -uo pipefail
 seconds=${FUZZ_SECONDS:-60}
 folder=$(dirname "$1")
 seeds=$folder/seeds
-limits=(-max_len=16384 -timeout=20 -rss_limit_mb=2048)
+limits=(-max_len=16384 -timeout=60 -rss_limit_mb=2048)
 if [ "$seconds" -gt 0 ]; then limits+=(-max_total_time="$seconds"); else limits+=(-runs=0); fi
 
 # Inputs of several files are written as such.

@@ -67,9 +67,10 @@ static inline void add_tensor_line(mcv_bytes line, mcv_buffer *header, mcv_buffe
     if (!known || count == SIZE_MAX)
         return;
     size_t bytes = (count * mcv_dtype_bits(dtype) + 7) / 8;
-    mcv_status status = MCV_OK;
+    mcv_status status = MCV_GROW(&data->data, &data->capacity, begin + bytes + 1);
     for (size_t i = 0; i < bytes && status == MCV_OK; i++)
-        status = mcv_buffer_append(data, line.size ? (const char *)line.data + i % line.size : "", 1);
+        data->data[begin + i] = line.size ? (char)line.data[i % line.size] : 0;
+    data->size += bytes;
     if (status == MCV_OK)
         status = mcv_buffer_printf(header, "%s\"%.*s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}",
                                    header->size > 1 ? "," : "", (int)name.size,
