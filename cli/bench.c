@@ -45,6 +45,7 @@ const mcv_command mcv_bench_command = {
         "loop that limits it: multiply-adds of FP32, products of bytes, or reading memory. Prints medians and the\n"
         "share of the limit that is reached; with OpenBLAS in the build its entries too, in this program's\n"
         "threads (openblas), and its product in its own (sgemm). --json: one object, with the CPU's features.\n",
+    .takes = MCV_TAKES_ALL,
     .options = OPTIONS,
     .run = run,
 };

@@ -417,6 +417,7 @@ const mcv_command mcv_bisect_command = {
         "The reference runs A; --engine, --dtype and --target are for B. The fast engine takes no values from "
         "outside:\n"
         "beside it, the reference's modules get its input.\n",
+    .takes = MCV_TAKES_ALL,
     .options = OPTIONS,
     .run = run,
 };

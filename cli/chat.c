@@ -408,6 +408,7 @@ const mcv_command mcv_chat_command = {
                "the exit code is then that of the first. Videos are sampled and packed as the model card\n"
                "does; preprocess --video shows how. Sampling, beams and penalties are those of the\n"
                "Hugging Face model's chat() unless given here.\n",
+    .takes = MCV_TAKES_ALL,
     .options = OPTIONS,
     .run = run,
 };

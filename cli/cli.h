@@ -13,6 +13,7 @@
  *         .min_operands = 1,
  *         .max_operands = MCV_ANY_NUMBER,
  *         .details = "What it does, prints and needs.\n",
+ *         .takes = MCV_TAKES_THREADS,
  *         .options = OPTIONS,
  *         .run = run,
  *     };
@@ -37,6 +38,15 @@ typedef struct mcv_option {
 
 enum { MCV_ANY_NUMBER = -1 };
 
+/* The common options that not every command has a use for; where it has none, one is as unknown as any other. */
+enum {
+    MCV_TAKES_ENGINE = 1,
+    MCV_TAKES_DTYPE = 2,
+    MCV_TAKES_TARGET = 4,
+    MCV_TAKES_THREADS = 8,
+    MCV_TAKES_ALL = 15 /* a command that runs a model */
+};
+
 typedef struct mcv_arguments mcv_arguments;
 
 typedef struct mcv_command {
@@ -45,7 +55,8 @@ typedef struct mcv_command {
     const char *operands; /* as the usage line shows them; "" where there are none */
     int min_operands, max_operands;
     const char *details;
-    const mcv_option *options; /* besides those that every command takes; one of the same name takes its place */
+    unsigned takes;            /* MCV_TAKES_...; --json, --quiet and --help go with every command */
+    const mcv_option *options; /* besides the common ones; one of the same name takes its place */
     mcv_status (*run)(const mcv_arguments *arguments);
 } mcv_command;
 
@@ -63,7 +74,7 @@ struct mcv_arguments {
     char **operands; /* [num_operands] */
     int num_operands;
 
-    /* What every command takes. --engine, --dtype and --target have been checked against this build and CPU. */
+    /* Common options. --engine, --dtype and --target have been checked against this build and CPU. */
     bool json, quiet, help;
     int threads; /* 0: one per processor */
 };

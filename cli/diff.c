@@ -147,6 +147,7 @@ const mcv_command mcv_diff_command = {
         "file, a folder of them, or a folder of NAME.npy files. One line a tensor in the order of execution, then the\n"
         "first that diverges. Rows of padding are passed over, integers and pixel values must be equal. Exit code 0\n"
         "where all agree, 1 where not; 2 where --stage and --filter leave nothing of B.\n",
+    .takes = MCV_TAKES_ENGINE | MCV_TAKES_DTYPE,
     .options = OPTIONS,
     .run = run,
 };

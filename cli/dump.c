@@ -180,6 +180,7 @@ const mcv_command mcv_dump_command = {
         "Runs a golden case, or a question of the command line, and writes the inputs, every module's output on the\n"
         "prompt and the ids that were generated to a file, under the names of golden files. Two such files are\n"
         "compared by diff.\n",
+    .takes = MCV_TAKES_ALL,
     .options = OPTIONS,
     .run = run,
 };

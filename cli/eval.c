@@ -332,6 +332,7 @@ const mcv_command mcv_eval_command = {
                "each window) or, with --likelihood, of the answers. --check adds the KL divergence of each token's\n"
                "distribution from the kept one; another best token counts as excused where the kept one's lead is\n"
                "below the `margin` of `logits` in the table of tolerances.\n",
+    .takes = MCV_TAKES_ALL,
     .options = OPTIONS,
     .run = run,
 };

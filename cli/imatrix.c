@@ -214,6 +214,7 @@ const mcv_command mcv_imatrix_command = {
     .max_operands = 0,
     .details = "Runs the prompts of a task file and sums up, column by column, the squares of what each matrix of the\n"
                "language model reads. `quantize --imatrix` then keeps errors small where inputs are large.\n",
+    .takes = MCV_TAKES_ENGINE | MCV_TAKES_THREADS,
     .options = OPTIONS,
     .run = run,
 };

@@ -351,6 +351,7 @@ const mcv_command mcv_logits_command = {
         "is\n"
         "excused only where the saved run's own lead is below its `margin`, and is counted. Exit code 0 where all\n"
         "agree, 1 where not.\n",
+    .takes = MCV_TAKES_ALL,
     .options = OPTIONS,
     .run = run,
 };

@@ -8,16 +8,22 @@
 
 enum { MAX_OPTIONS = 64, MAX_THREADS = 1024, FIRST_CODE = 256 /* above every letter */ };
 
-static const mcv_option COMMON_OPTIONS[] = {
-    {0, "engine", "ENGINE", "ref, the reference, or fast (default: fast in chat, eval and bench, ref elsewhere)"},
-    {0, "dtype", "TYPE", "weights as f32, bf16, int8, int4, or stored: as the file has them"},
-    {0, "target", "NAME", "the instruction set, as `minicpmv kernels` lists them"},
-    {0, "threads", "N", "threads (default: one per processor)"},
-    {0, "json", NULL, "print JSON"},
-    {0, "quiet", NULL, "no progress and no remarks"},
-    {'h', "help", NULL, "print this help"},
-    {0},
+typedef struct common_option {
+    unsigned takes; /* what a command says that has a use for it; 0: every command has */
+    mcv_option option;
+} common_option;
+
+static const common_option COMMON_OPTIONS[] = {
+    {MCV_TAKES_ENGINE,
+     {0, "engine", "ENGINE", "ref, the reference, or fast (default: fast in chat, eval and bench, ref elsewhere)"}},
+    {MCV_TAKES_DTYPE, {0, "dtype", "TYPE", "weights as f32, bf16, int8, int4, or stored: as the file has them"}},
+    {MCV_TAKES_TARGET, {0, "target", "NAME", "the instruction set, as `minicpmv kernels` lists them"}},
+    {MCV_TAKES_THREADS, {0, "threads", "N", "threads (default: one per processor)"}},
+    {0, {0, "json", NULL, "print JSON"}},
+    {0, {0, "quiet", NULL, "no progress and no remarks"}},
+    {0, {'h', "help", NULL, "print this help"}},
 };
+enum { NUM_COMMON = sizeof COMMON_OPTIONS / sizeof *COMMON_OPTIONS };
 
 /* The command's own options and the common ones, as getopt_long wants them. Option i of `options` has the code
  * FIRST_CODE + i. */
@@ -35,25 +41,30 @@ static const mcv_option *find_option(const mcv_option *options, const char *name
     return NULL;
 }
 
-static void add_options(option_table *table, const mcv_option *options, const mcv_option *replaced_by) {
-    for (; options && options->name && table->count < MAX_OPTIONS; options++) {
-        if (find_option(replaced_by, options->name))
-            continue;
-        int takes_value = options->argument ? required_argument : no_argument;
-        table->long_options[table->count] =
-            (struct option){options->name, takes_value, NULL, FIRST_CODE + table->count};
-        table->options[table->count++] = options;
-        if (options->letter) {
-            char spelled[] = {options->letter, options->argument ? ':' : 0, 0};
-            strcat(table->letters, spelled);
-        }
+/* Whether a command has a use for it and no option of its own by that name. */
+static bool is_taken(const mcv_command *command, const common_option *common) {
+    return (!common->takes || (command->takes & common->takes)) && !find_option(command->options, common->option.name);
+}
+
+static void add_option(option_table *table, const mcv_option *option) {
+    int takes_value = option->argument ? required_argument : no_argument;
+    if (table->count == MAX_OPTIONS)
+        return;
+    table->long_options[table->count] = (struct option){option->name, takes_value, NULL, FIRST_CODE + table->count};
+    table->options[table->count++] = option;
+    if (option->letter) {
+        char spelled[] = {option->letter, option->argument ? ':' : 0, 0};
+        strcat(table->letters, spelled);
     }
 }
 
 static option_table table_of(const mcv_command *command) {
     option_table table = {.letters = ":"}; /* ':' first: tell a missing value from an unknown option */
-    add_options(&table, command->options, NULL);
-    add_options(&table, COMMON_OPTIONS, command->options);
+    for (const mcv_option *option = command->options; option && option->name; option++)
+        add_option(&table, option);
+    for (int i = 0; i < NUM_COMMON; i++)
+        if (is_taken(command, &COMMON_OPTIONS[i]))
+            add_option(&table, &COMMON_OPTIONS[i].option);
     return table;
 }
 
@@ -215,8 +226,8 @@ void mcv_command_print_help(const mcv_command *command) {
         for (const mcv_option *option = command->options; option->name; option++)
             print_option(option);
     }
-    printf("\noptions of every command:\n");
-    for (const mcv_option *option = COMMON_OPTIONS; option->name; option++)
-        if (!find_option(command->options, option->name))
-            print_option(option);
+    printf("\ncommon options:\n");
+    for (int i = 0; i < NUM_COMMON; i++)
+        if (is_taken(command, &COMMON_OPTIONS[i]))
+            print_option(&COMMON_OPTIONS[i].option);
 }

@@ -360,6 +360,7 @@ const mcv_command mcv_preprocess_command = {
         "temporal_ids (one list a group), packing and what the video is; --output writes frames.J (rows, columns, 3), "
         "frame_indices,\n"
         "timestamps, temporal_ids, pixel_values.0.J and tgt_sizes.0. There --max-slice-nums is 1 unless given.\n",
+    .takes = MCV_TAKES_THREADS,
     .options = OPTIONS,
     .run = run,
 };

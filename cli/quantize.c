@@ -184,6 +184,7 @@ const mcv_command mcv_quantize_command = {
         "INT4: as AutoAWQ saves it, in groups of 128 with zero points; INT8: as compressed-tensors does, with a scale "
         "a\n"
         "row. Both are of the linear layers of the language model; everything else stays as it is.\n",
+    .takes = MCV_TAKES_THREADS,
     .options = OPTIONS,
     .run = run,
 };

@@ -450,6 +450,7 @@ const mcv_command mcv_synth_command = {
     .operands = "",
     .details = "Writes a model in Hugging Face layout whose weights are random: 17.4 GB in the published shapes. Its\n"
                "answers mean nothing; its timings and its memory are those of the real model.\n",
+    .takes = MCV_TAKES_THREADS,
     .options = OPTIONS,
     .run = run,
 };

@@ -396,6 +396,7 @@ const mcv_command mcv_verify_command = {
         "run\n"
         "is not judged then.\n"
         "Exit code 0 where all agree, 1 where not; 2 where --stage and --filter leave nothing of any case.\n",
+    .takes = MCV_TAKES_ALL,
     .options = OPTIONS,
     .run = run,
 };

@@ -5,14 +5,14 @@ header='{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
 make_dump "$work/a" "$header" '\x00\x00\x80\x3f'
 same=("$PROGRAM" diff "$work/a" "$work/a")
 
-plan 34
+plan 45
 expect "help lists the commands" 0 '^  diff ' "$PROGRAM" --help
 expect "help tells the exit codes" 0 '1 differs, 2 wrong use' "$PROGRAM" -h
 expect "help as a command" 0 '^usage: minicpmv COMMAND' "$PROGRAM" help
 expect "help of a command" 0 '^usage: minicpmv diff \[options\] A B' "$PROGRAM" help diff
 expect "--help of a command" 0 '^ +--limit X' "$PROGRAM" diff --help
-expect "--help shows the options of every command" 0 '^ +--threads N' "$PROGRAM" diff -h
-expect "--help needs no operands and no valid values" 0 '^usage' "$PROGRAM" diff --threads 0 --help
+expect "--help shows common options" 0 '^ +--threads N' "$PROGRAM" dump -h
+expect "--help needs no operands and no valid values" 0 '^usage' "$PROGRAM" dump --threads 0 --help
 expect "the version" 0 '^minicpmv [0-9]+\.[0-9]+\.[0-9]+$' "$PROGRAM" --version
 expect_error "no command" 2 '^usage: minicpmv' "$PROGRAM"
 expect_error "an unknown command" 2 "^minicpmv: there is no command 'verfy'" "$PROGRAM" verfy
@@ -32,9 +32,12 @@ expect "--engine ref" 0 'all equal' "${same[@]}" --engine ref
 expect_error "an unknown engine" 2 'expected ref or fast' "${same[@]}" --engine quick
 expect "--dtype f32" 0 'all equal' "${same[@]}" --dtype f32
 expect_error "an unknown type" 2 'expected f32, bf16, int8, int4 or stored' "${same[@]}" --dtype f16
-expect "--threads 2" 0 'all equal' "${same[@]}" --threads 2
 for threads in 0 -1 x 2x 99999999999; do
-    expect_error "--threads $threads" 2 'expected a whole number from 1' "${same[@]}" --threads "$threads"
+    expect_error "--threads $threads" 2 'expected a whole number from 1' "$PROGRAM" dump --threads "$threads"
+done
+for refused in "tokenize --engine" "detokenize --threads" "inspect --dtype" "kernels --threads" "diff --threads" "diff --target" \
+    "preprocess --engine" "quantize --engine" "quantize --dtype" "quantize --target" "synth --target" "imatrix --dtype"; do
+    expect_error "no use for it: $refused" 2 "unknown or ambiguous option ${refused#* }" "$PROGRAM" $refused 1
 done
 
 "${same[@]}" >/dev/full 2>"$work/err"
