@@ -26,7 +26,6 @@ typedef struct Panel {
 enum {
     STEP = 8,              /* k that are unpacked at a time */
     REGISTER = 64,         /* bytes */
-    AHEAD = 1024,          /* bytes of prefetching */
     SCALED = 256,          /* the block with scales of groups */
     SUM = sizeof(int32_t), /* bytes of a copied sum, or of two of groups */
 #if defined(__AVX512VNNI__)
@@ -223,11 +222,6 @@ MCV_INLINE void add_group(mcv_ints dot[][MCV_TILE_PANELS], const mcv_ints scale[
     MCV_EACH_PANEL(w[p] = group[p];)
     start_sums(sum, dot, rows, kind, scaled);
     do {
-        MCV_EACH_PANEL({
-            if (rows <= TILE_ROWS / 2)
-                for (int i = 0; i < chunk_bytes(kind); i += REGISTER)
-                    __builtin_prefetch((const char *)w[p] + i + AHEAD);
-        })
         add_half(sum, w, table, q, 0, rows, kind);
         if (kind == CODES_6 && !wide_sums(kind)) {
             finish_sums(dot, sum, scale, rows, kind, scaled);

@@ -32,7 +32,7 @@ static void copy_rows(const mcv_gemm_int4_args *a, size_t first, size_t rows, ch
 
 #include "simd/kernels/gemm_walk_tiles.h"
 
-enum { CHUNK = 32, STEP = 8 /* k that a register of weights holds */, AHEAD = 1024 /* bytes of prefetching */ };
+enum { CHUNK = 32, STEP = 8 /* k that a register of weights holds */ };
 
 /* Dot products of 32 k: in 32 bits with VNNI; else in 16, which hold eight pairs of products, 8 * 2 * 15 * 127. */
 #if defined(__AVX512VNNI__)
@@ -54,8 +54,6 @@ MCV_INLINE void add_chunk(mcv_ints dot[][MCV_TILE_PANELS], const int rows, const
     _Pragma("GCC unroll 1") do { /* Unrolled, all products would be there before the first is added. */
         MCV_EACH_PANEL({
             mcv_ints both = mcv_ints_load(w[p] + step * 64);
-            if (rows <= TILE_ROWS / 2)
-                __builtin_prefetch((const char *)w[p] + step * 64 + AHEAD);
             low[p] = mcv_ints_and(both, mcv_ints_set(0x0f0f0f0f));
             high[p] = mcv_ints_and(mcv_ints_shift_right(both, 4), mcv_ints_set(0x0f0f0f0f));
         })
@@ -99,11 +97,7 @@ MCV_INLINE void multiply_kind(const mcv_gemm_int4_args *a, const Panel panel[], 
             q += rows * CHUNK;
         } while ((k += CHUNK) < a->group);
         mcv_floats w_scale[MCV_TILE_PANELS];
-        MCV_EACH_PANEL({
-            w_scale[p] = mcv_floats_load_f16(panel[p].scale + g * MCV_LANES);
-            if (rows <= TILE_ROWS / 2)
-                __builtin_prefetch((const char *)(panel[p].scale + g * MCV_LANES) + AHEAD / 8);
-        })
+        MCV_EACH_PANEL(w_scale[p] = mcv_floats_load_f16(panel[p].scale + g * MCV_LANES);)
         MCV_EACH_ROW({
             mcv_floats x_scale = mcv_floats_set(scale[r]);
             MCV_EACH_PANEL(total[r][p] = mcv_floats_fma(mcv_floats_from_ints(dot[r][p]),
