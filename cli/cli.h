@@ -38,7 +38,7 @@ typedef struct mcv_option {
 
 enum { MCV_ANY_NUMBER = -1 };
 
-/* The common options that not every command has a use for; where it has none, one is as unknown as any other. */
+/* The common options that not every command has a use for; where it has none, giving one leads to a remark. */
 enum {
     MCV_TAKES_ENGINE = 1,
     MCV_TAKES_DTYPE = 2,

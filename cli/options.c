@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/log.h"
+
 enum { MAX_OPTIONS = 64, MAX_THREADS = 1024, FIRST_CODE = 256 /* above every letter */ };
 
 typedef struct common_option {
@@ -41,9 +43,14 @@ static const mcv_option *find_option(const mcv_option *options, const char *name
     return NULL;
 }
 
-/* Whether a command has a use for it and no option of its own by that name. */
-static bool is_taken(const mcv_command *command, const common_option *common) {
-    return (!common->takes || (command->takes & common->takes)) && !find_option(command->options, common->option.name);
+/* Whether a command has a use for it. */
+static bool has_use(const mcv_command *command, const common_option *common) {
+    return !common->takes || (command->takes & common->takes);
+}
+
+/* Whether it is the common one, and none of the command's own by that name. */
+static bool is_common(const mcv_command *command, const common_option *common) {
+    return !find_option(command->options, common->option.name);
 }
 
 static void add_option(option_table *table, const mcv_option *option) {
@@ -63,7 +70,7 @@ static option_table table_of(const mcv_command *command) {
     for (const mcv_option *option = command->options; option && option->name; option++)
         add_option(&table, option);
     for (int i = 0; i < NUM_COMMON; i++)
-        if (is_taken(command, &COMMON_OPTIONS[i]))
+        if (is_common(command, &COMMON_OPTIONS[i]))
             add_option(&table, &COMMON_OPTIONS[i].option);
     return table;
 }
@@ -114,9 +121,20 @@ static mcv_status check_names(const mcv_arguments *arguments) {
     return check_name(arguments, "dtype", DTYPES, "f32, bf16, int8, int4 or stored");
 }
 
+/* Scripts give every command the same options: one that changes nothing is no error, but it is told. */
+static void tell_useless(const mcv_arguments *arguments) {
+    const mcv_command *command = arguments->command;
+    for (int i = 0; i < NUM_COMMON && !arguments->quiet; i++) {
+        const common_option *common = &COMMON_OPTIONS[i];
+        if (is_common(command, common) && !has_use(command, common) && mcv_option_count(arguments, common->option.name))
+            mcv_log_remark("--%s changes nothing in %s", common->option.name, command->name);
+    }
+}
+
 static mcv_status read_common_options(mcv_arguments *arguments) {
     arguments->json = mcv_option_count(arguments, "json") > 0;
     arguments->quiet = mcv_option_count(arguments, "quiet") > 0;
+    tell_useless(arguments);
     MCV_TRY(check_names(arguments));
     if (find_option(arguments->command->options, "threads"))
         return MCV_OK; /* the command reads its own */
@@ -228,6 +246,6 @@ void mcv_command_print_help(const mcv_command *command) {
     }
     printf("\ncommon options:\n");
     for (int i = 0; i < NUM_COMMON; i++)
-        if (is_taken(command, &COMMON_OPTIONS[i]))
+        if (is_common(command, &COMMON_OPTIONS[i]) && has_use(command, &COMMON_OPTIONS[i]))
             print_option(&COMMON_OPTIONS[i].option);
 }
