@@ -498,7 +498,7 @@ static mcv_status make_unfold(mcv_kernel_work *work, mcv_arena *arena) {
 
 static mcv_status make_embed(mcv_kernel_work *work, mcv_arena *arena) {
     const mcv_kernel_case *s = &work->shape;
-    mcv_embed_args a = {.rows = s->m, .columns = s->k, .bf16 = true, .ldy = s->k};
+    mcv_embed_args a = {.rows = s->m, .columns = s->k, .type = MCV_TABLE_BF16, .ldy = s->k};
     int32_t *ids;
     MCV_TRY(random_halves(arena, s->n * s->k, 0xbfff, (uint16_t **)&a.table));
     MCV_TRY(random_floats(arena, s->m * s->k, &a.y));

@@ -221,15 +221,19 @@ static void widen_range(void *context, size_t begin, size_t end, int worker) {
         mcv_weight_to_f32(work->weight, (size_t)work->arguments.ids[i], 1, work->arguments.y + i * work->arguments.ldy);
 }
 
-/* Whether a table's rows are floats that a kernel can read. */
-static bool is_plain(const mcv_weight *weight, mcv_weight_type type, size_t size) {
-    return weight->data && weight->type == type && (uintptr_t)weight->data % size == 0;
+/* Whether a table's rows are floats that a kernel can read, and of which type. */
+static bool is_plain(const mcv_weight *weight, mcv_table_type *type) {
+    size_t size = weight->type == MCV_WEIGHT_F32 ? sizeof(float) : sizeof(uint16_t);
+    *type = weight->type == MCV_WEIGHT_F32    ? MCV_TABLE_F32
+            : weight->type == MCV_WEIGHT_BF16 ? MCV_TABLE_BF16
+                                              : MCV_TABLE_F16;
+    return weight->type <= MCV_WEIGHT_BF16 && (uintptr_t)weight->data % size == 0;
 }
 
 mcv_status mcv_embed(const mcv_ops *ops, const Embedding *embedding, const int32_t *ids, size_t rows, float *y) {
     const mcv_weight *weight = &embedding->weight;
-    bool bf16 = is_plain(weight, MCV_WEIGHT_BF16, sizeof(uint16_t));
-    bool plain = bf16 || is_plain(weight, MCV_WEIGHT_F32, sizeof(float));
+    mcv_table_type type;
+    bool plain = is_plain(weight, &type);
     for (size_t i = 0; i < rows; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= weight->rows)
             return MCV_FAIL(MCV_BAD_INPUT, "%s: id %d in a table of %zu rows", embedding->name, (int)ids[i],
@@ -237,7 +241,7 @@ mcv_status mcv_embed(const mcv_ops *ops, const Embedding *embedding, const int32
     EmbedWork work = {
         ops,
         weight,
-        {.columns = weight->columns, .ids = ids, .table = weight->data, .bf16 = bf16, .y = y, .ldy = weight->columns}};
+        {.columns = weight->columns, .ids = ids, .table = weight->data, .type = type, .y = y, .ldy = weight->columns}};
     mcv_parallel_for(ops->pool, rows, plain ? embed_range : widen_range, &work);
     return MCV_OK;
 }

@@ -303,12 +303,15 @@ typedef struct mcv_unfold_args {
     size_t ldy;
 } mcv_unfold_args;
 
-/* y[i] = row ids[i] of a table, F32 or (bf16) BF16 bits, widened. */
+/* What a table is kept as. */
+typedef enum mcv_table_type { MCV_TABLE_F32, MCV_TABLE_BF16, MCV_TABLE_F16, MCV_TABLE_TYPES } mcv_table_type;
+
+/* y[i] = row ids[i] of a table, elements by mcv_table_type (float, BF16 bits, F16 bits), widened. */
 typedef struct mcv_embed_args {
     size_t rows, columns;
     const int32_t *ids; /* [rows] */
     const void *table;  /* [more than any id][columns] */
-    bool bf16;
+    mcv_table_type type;
     float *y; /* [rows], rows ldy apart */
     size_t ldy;
 } mcv_embed_args;

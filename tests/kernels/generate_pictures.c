@@ -98,19 +98,22 @@ void generate_unfold(Trial *trial, void (*kernel)(const mcv_unfold_args *)) {
 }
 
 void generate_embed_rows(Trial *trial, void (*kernel)(const mcv_embed_args *)) {
-    mcv_embed_args a = {
-        .rows = trial_below(trial, 6), .columns = trial_size(trial, 300), .bf16 = trial_chance(trial, 2)};
+    static const Element ELEMENTS_OF[] = {ELEMENT_F32, ELEMENT_BF16, ELEMENT_F16};
+    static const char *const NAMES[] = {"F32", "BF16", "F16"};
+    mcv_embed_args a = {.rows = trial_below(trial, 6),
+                        .columns = trial_size(trial, 300),
+                        .type = (mcv_table_type)trial_below(trial, MCV_TABLE_TYPES)};
     size_t table = trial_between(trial, 1, 9);
     Shape out = rows_of(trial, a.rows, a.columns);
-    a.table = trial_filled(trial, "table", a.bf16 ? ELEMENT_BF16 : ELEMENT_F32, (Shape){table, a.columns, a.columns, 0},
-                           trial_values(trial));
+    a.table =
+        trial_filled(trial, "table", ELEMENTS_OF[a.type], (Shape){table, a.columns, a.columns, 0}, trial_values(trial));
     int32_t *ids = trial_buffer(trial, "ids", ELEMENT_I32, (Shape){1, a.rows, a.rows, 0});
     for (size_t i = 0; i < a.rows; i++)
         ids[i] = (int32_t)trial_below(trial, table);
     a.ids = ids;
     a.y = trial_buffer(trial, "y", ELEMENT_F32, out);
     a.ldy = out.stride;
-    trial_describe(trial, "%zu rows of %zu, %s, ldy %zu", a.rows, a.columns, a.bf16 ? "BF16" : "F32", a.ldy);
+    trial_describe(trial, "%zu rows of %zu, %s, ldy %zu", a.rows, a.columns, NAMES[a.type], a.ldy);
     trial_output(trial, a.y);
     kernel(&a);
 }
