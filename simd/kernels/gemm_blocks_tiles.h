@@ -10,23 +10,13 @@
 #ifndef MCV_SIMD_KERNELS_GEMM_BLOCKS_TILES_H
 #define MCV_SIMD_KERNELS_GEMM_BLOCKS_TILES_H
 
-#include "simd/kernels/gemm_blocks.h"
-#include "simd/kernels/product_lanes.h"
+#include "simd/kernels/gemm_blocks_codes.h"
 
 typedef mcv_gemm_blocks_args Arguments;
-
-typedef struct Panel {
-    const uint8_t *w;
-    const uint16_t *scale, *min;
-    const int8_t *group_scale;
-    const uint8_t *group_min;
-    size_t n, count;
-} Panel;
+typedef mcv_blocks_panel Panel;
 
 enum {
     STEP = 8,              /* k that are unpacked at a time */
-    REGISTER = 64,         /* bytes */
-    SCALED = 256,          /* the block with scales of groups */
     SUM = sizeof(int32_t), /* bytes of a copied sum, or of two of groups */
 #if defined(__AVX512VNNI__)
     WIDE = 1, /* bytes of a copied activation that is multiplied with codes of 8 bits */
@@ -35,37 +25,17 @@ enum {
 #endif
 };
 
-/* What is multiplied: codes of 4, 6 or 8 bits, or levels of 8 bits by codes of 4. */
-typedef enum Kind { CODES_4, CODES_6, CODES_8, LEVELS_8 } Kind;
-
-static Kind kind_of(const mcv_gemm_blocks_args *a) {
-    return a->levels ? LEVELS_8 : a->bits == 4 ? CODES_4 : a->bits == 6 ? CODES_6 : CODES_8;
-}
-
-/* Bytes of a panel's chunk. */
-MCV_INLINE int chunk_bytes(Kind kind) {
-    return MCV_CHUNK_BYTES(kind == CODES_8 ? 8 : kind == CODES_6 ? 6 : 4);
-}
-
 /* Whether codes are multiplied as whole bytes. */
-MCV_INLINE bool are_bytes(Kind kind) {
-    return kind == CODES_8 || kind == LEVELS_8;
+MCV_INLINE bool are_bytes(mcv_blocks_kind kind) {
+    return kind == MCV_CODES_8 || kind == MCV_LEVELS_8;
 }
-
-/* Panels of what there are `each` times MCV_LANES bytes of; NULL stays NULL. */
-#define PLACE(pointer, n, each) ((pointer) ? (pointer) + (n) * (each) : NULL)
 
 static Panel panel_of(const mcv_gemm_blocks_args *a, size_t n) {
-    size_t blocks = a->k / a->block, groups = a->k / a->group;
-    return (Panel){.w = a->w + n * a->k / 8 * (size_t)a->bits,
-                   .scale = a->w_scale + n * blocks,
-                   .min = PLACE(a->w_min, n, blocks),
-                   .group_scale = PLACE(a->w_group_scale, n, groups),
-                   .group_min = PLACE(a->w_group_min, n, groups)};
+    return mcv_blocks_panel_of(a, n);
 }
 
 /* Bytes of a copied activation. */
-MCV_INLINE size_t width_of(Kind kind) {
+MCV_INLINE size_t width_of(mcv_blocks_kind kind) {
     return are_bytes(kind) ? WIDE : 1;
 }
 
@@ -75,7 +45,7 @@ static size_t sums_of(const mcv_gemm_blocks_args *a) {
 }
 
 static size_t row_bytes(const mcv_gemm_blocks_args *a) {
-    return a->k / a->block * sizeof *a->scale + sums_of(a) * SUM + a->k * width_of(kind_of(a));
+    return a->k / a->block * sizeof *a->scale + sums_of(a) * SUM + a->k * width_of(mcv_blocks_kind_of(a));
 }
 
 static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, char *memory);
@@ -85,7 +55,7 @@ static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, 
 /* ---- Copied rows -------------------------------------------------------------------------------------------- */
 
 /* Eight activations; those for codes of 8 bits are widened, even ones before odd ones of each four. */
-static void copy_step(const int8_t *from, char *step, Kind kind) {
+static void copy_step(const int8_t *from, char *step, mcv_blocks_kind kind) {
     if (width_of(kind) == 1) {
         memcpy(step, from, STEP);
         return;
@@ -107,7 +77,7 @@ static void copy_sum(const mcv_gemm_blocks_args *a, size_t row, size_t i, char *
 
 /* To scale [blocks][rows], sums [][rows], q [k / STEP][rows]. */
 static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, char *memory) {
-    size_t blocks = a->k / a->block, sums = sums_of(a), step = STEP * width_of(kind_of(a));
+    size_t blocks = a->k / a->block, sums = sums_of(a), step = STEP * width_of(mcv_blocks_kind_of(a));
     char *scale = memory, *sum = scale + blocks * rows * sizeof *a->scale, *q = sum + sums * rows * SUM;
     for (size_t r = 0; r < rows; r++) {
         size_t row = first + r;
@@ -116,47 +86,14 @@ static void copy_rows(const mcv_gemm_blocks_args *a, size_t first, size_t rows, 
         for (size_t i = 0; i < sums; i++)
             copy_sum(a, row, i, sum + (i * rows + r) * SUM);
         for (size_t k = 0; k < a->k; k += STEP)
-            copy_step(a->q + row * a->ldq + k, q + (k / STEP * rows + r) * step, kind_of(a));
+            copy_step(a->q + row * a->ldq + k, q + (k / STEP * rows + r) * step, mcv_blocks_kind_of(a));
     }
 }
 
 /* ---- Tiles -------------------------------------------------------------------------------------------------- */
 
-/* The levels, as codes with a zero of LEVEL_ZERO. */
-enum { LEVEL_ZERO = 128 };
-static mcv_ints level_codes(const mcv_gemm_blocks_args *a) {
-    uint8_t codes[16] = {0};
-    for (int i = 0; i < 16 && a->levels; i++)
-        codes[i] = (uint8_t)(a->levels[i] + LEVEL_ZERO);
-    return mcv_ints_repeat(codes);
-}
-
-/* The codes of eight k: the first four of each output, the others. w: the panel's chunk; half: 0 or 1. */
-MCV_INLINE void load_codes(const uint8_t *w, const mcv_ints table, const int half, const Kind kind, mcv_ints codes[2]) {
-    const mcv_ints nibble = mcv_ints_set(0x0f0f0f0f), upper = mcv_ints_set(0x30303030);
-    if (kind == CODES_8) {
-        codes[0] = mcv_ints_load(w + 2 * half * REGISTER);
-        codes[1] = mcv_ints_load(w + (2 * half + 1) * REGISTER);
-        return;
-    }
-    mcv_ints both = mcv_ints_load(w + half * REGISTER);
-    codes[0] = mcv_ints_and(both, nibble);
-    codes[1] = mcv_ints_and(mcv_ints_shift_right(both, 4), nibble);
-    if (kind == LEVELS_8) {
-        codes[0] = mcv_bytes_look_up(table, codes[0]);
-        codes[1] = mcv_bytes_look_up(table, codes[1]);
-    }
-    if (kind == CODES_6) {
-        mcv_ints four = mcv_ints_load(w + 2 * REGISTER);
-        mcv_ints first = half ? four : mcv_ints_shift_left(four, 4);
-        mcv_ints second = half ? mcv_ints_shift_right(four, 2) : mcv_ints_shift_left(four, 2);
-        codes[0] = mcv_ints_or(codes[0], mcv_ints_and(first, upper));
-        codes[1] = mcv_ints_or(codes[1], mcv_ints_and(second, upper));
-    }
-}
-
 /* sum + the products of four codes with four activations, in 32 bits or in 16. */
-MCV_INLINE mcv_ints add_products(mcv_ints sum, mcv_ints codes, const char *q, const Kind kind) {
+MCV_INLINE mcv_ints add_products(mcv_ints sum, mcv_ints codes, const char *q, const mcv_blocks_kind kind) {
 #if defined(__AVX512VNNI__)
     (void)kind;
     return mcv_ints_add_dot(sum, codes, mcv_ints_broadcast(q));
@@ -171,24 +108,19 @@ MCV_INLINE mcv_ints add_products(mcv_ints sum, mcv_ints codes, const char *q, co
 }
 
 /* Whether those sums are in 32 bits. */
-MCV_INLINE bool wide_sums(Kind kind) {
+MCV_INLINE bool wide_sums(mcv_blocks_kind kind) {
     return WIDE == 1 || are_bytes(kind);
-}
-
-/* Two groups' scales as pairs of 16 bits. */
-MCV_INLINE mcv_ints pair_of(mcv_ints first, mcv_ints second) {
-    return mcv_ints_or(mcv_ints_and(first, mcv_ints_set(0xffff)), mcv_ints_shift_left(second, 16));
 }
 
 /* A block's dot products that are not multiplied with scales of groups go on where they were. */
 MCV_INLINE void start_sums(mcv_ints sum[][MCV_TILE_PANELS], mcv_ints dot[][MCV_TILE_PANELS], const int rows,
-                           const Kind kind, const bool scaled) {
+                           const mcv_blocks_kind kind, const bool scaled) {
     const int panels = panels_of(rows);
     MCV_EACH_ROW(MCV_EACH_PANEL(sum[r][p] = wide_sums(kind) && !scaled ? dot[r][p] : mcv_ints_set(0);))
 }
 
 MCV_INLINE void finish_sums(mcv_ints dot[][MCV_TILE_PANELS], mcv_ints sum[][MCV_TILE_PANELS], const mcv_ints scale[],
-                            const int rows, const Kind kind, const bool scaled) {
+                            const int rows, const mcv_blocks_kind kind, const bool scaled) {
     const int panels = panels_of(rows);
     if (!wide_sums(kind)) {
         MCV_EACH_ROW(MCV_EACH_PANEL(dot[r][p] = mcv_ints_add(dot[r][p], mcv_shorts_dot(sum[r][p], scale[p]));))
@@ -201,10 +133,10 @@ MCV_INLINE void finish_sums(mcv_ints dot[][MCV_TILE_PANELS], mcv_ints sum[][MCV_
 
 /* The products of half a chunk; q: [rows] of eight activations. */
 MCV_INLINE void add_half(mcv_ints sum[][MCV_TILE_PANELS], const uint8_t *const w[], const mcv_ints table, const char *q,
-                         const int half, const int rows, const Kind kind) {
+                         const int half, const int rows, const mcv_blocks_kind kind) {
     const int panels = panels_of(rows), width = (int)width_of(kind);
     mcv_ints codes[MCV_TILE_PANELS][2];
-    MCV_EACH_PANEL(load_codes(w[p], table, half, kind, codes[p]);)
+    MCV_EACH_PANEL(mcv_load_codes(w[p], table, half, kind, codes[p]);)
     MCV_EACH_ROW({
         const char *x = q + r * STEP * width;
         MCV_EACH_PANEL(sum[r][p] = add_products(sum[r][p], codes[p][0], x, kind);)
@@ -214,8 +146,8 @@ MCV_INLINE void add_half(mcv_ints sum[][MCV_TILE_PANELS], const uint8_t *const w
 
 /* dot + scale * codes * q over a group of `chunks` chunks. */
 MCV_INLINE void add_group(mcv_ints dot[][MCV_TILE_PANELS], const mcv_ints scale[], const uint8_t *const group[],
-                          const mcv_ints table, const char *q, size_t chunks, const int rows, const Kind kind,
-                          const bool scaled) {
+                          const mcv_ints table, const char *q, size_t chunks, const int rows,
+                          const mcv_blocks_kind kind, const bool scaled) {
     const int panels = panels_of(rows), half = rows * STEP * (int)width_of(kind);
     mcv_ints sum[MCV_TILE_ROWS][MCV_TILE_PANELS];
     const uint8_t *w[MCV_TILE_PANELS];
@@ -223,7 +155,7 @@ MCV_INLINE void add_group(mcv_ints dot[][MCV_TILE_PANELS], const mcv_ints scale[
     start_sums(sum, dot, rows, kind, scaled);
     do {
         add_half(sum, w, table, q, 0, rows, kind);
-        if (kind == CODES_6 && !wide_sums(kind)) {
+        if (kind == MCV_CODES_6 && !wide_sums(kind)) {
             finish_sums(dot, sum, scale, rows, kind, scaled);
             start_sums(sum, dot, rows, kind, scaled);
         }
@@ -232,7 +164,7 @@ MCV_INLINE void add_group(mcv_ints dot[][MCV_TILE_PANELS], const mcv_ints scale[
             finish_sums(dot, sum, scale, rows, kind, scaled);
             start_sums(sum, dot, rows, kind, scaled);
         }
-        MCV_EACH_PANEL(w[p] += chunk_bytes(kind);)
+        MCV_EACH_PANEL(w[p] += mcv_chunk_bytes(kind);)
         q += 2 * half;
     } while (--chunks > 0);
     if (wide_sums(kind))
@@ -248,9 +180,9 @@ MCV_INLINE void add_sums(mcv_ints dot[][MCV_TILE_PANELS], const void *const scal
         mcv_ints pair[MCV_TILE_PANELS];
         MCV_EACH_PANEL({
             const uint8_t *first = (const uint8_t *)scales[p] + g * MCV_LANES, *second = first + MCV_LANES;
-            pair[p] = is_signed
-                          ? pair_of(mcv_ints_load_i8((const int8_t *)first), mcv_ints_load_i8((const int8_t *)second))
-                          : pair_of(mcv_ints_load_u8(first), mcv_ints_load_u8(second));
+            pair[p] = is_signed ? mcv_pair_of(mcv_ints_load_i8((const int8_t *)first),
+                                              mcv_ints_load_i8((const int8_t *)second))
+                                : mcv_pair_of(mcv_ints_load_u8(first), mcv_ints_load_u8(second));
         })
         MCV_EACH_ROW({
             mcv_ints sum = mcv_ints_broadcast(sums + r * SUM);
@@ -338,26 +270,26 @@ MCV_INLINE void finish_block(mcv_floats total[][MCV_TILE_PANELS], mcv_ints dot[]
 
 /* A tile, with scales of groups (scaled) or without; x: what copy_rows has written. */
 MCV_INLINE void multiply_kind(const mcv_gemm_blocks_args *a, const Panel panel[], const char *x, float *y,
-                              const int rows, const Kind kind, const bool scaled) {
+                              const int rows, const mcv_blocks_kind kind, const bool scaled) {
     const int panels = panels_of(rows);
-    size_t blocks = a->k / a->block, chunks = a->group / MCV_CHUNK, group_bytes = chunks * chunk_bytes(kind);
-    Block block = {.groups = scaled ? SCALED / a->group : 1, .scale = (const float *)x};
+    size_t blocks = a->k / a->block, chunks = a->group / MCV_CHUNK, group_bytes = chunks * mcv_chunk_bytes(kind);
+    Block block = {.groups = scaled ? MCV_SCALED / a->group : 1, .scale = (const float *)x};
     block.sums = x + blocks * (size_t)rows * sizeof *block.scale;
     const char *q = block.sums + sums_of(a) * (size_t)rows * SUM;
     const uint8_t *w[MCV_TILE_PANELS];
-    const mcv_ints table = level_codes(a);
+    const mcv_ints table = mcv_level_codes(a);
     mcv_floats total[MCV_TILE_ROWS][MCV_TILE_PANELS];
     MCV_EACH_PANEL(w[p] = panel[p].w;)
     MCV_EACH_ROW(MCV_EACH_PANEL(total[r][p] = mcv_floats_set(0);))
     for (; block.b < blocks; block.b++) {
         mcv_ints dot[MCV_TILE_ROWS][MCV_TILE_PANELS], scale[MCV_TILE_PANELS];
-        start_block(dot, panel, &block, kind == LEVELS_8 ? LEVEL_ZERO : a->zero, rows, scaled);
+        start_block(dot, panel, &block, kind == MCV_LEVELS_8 ? MCV_LEVEL_ZERO : a->zero, rows, scaled);
         size_t g = 0;
         do {
             MCV_EACH_PANEL({
                 size_t at = (block.b * block.groups + g) * MCV_LANES;
                 mcv_ints one = scaled ? mcv_ints_load_i8(panel[p].group_scale + at) : mcv_ints_set(1);
-                scale[p] = wide_sums(kind) ? one : pair_of(one, one);
+                scale[p] = wide_sums(kind) ? one : mcv_pair_of(one, one);
             })
             add_group(dot, scale, w, table, q, chunks, rows, kind, scaled);
             MCV_EACH_PANEL(w[p] += group_bytes;)
@@ -380,11 +312,11 @@ MCV_INLINE void multiply_kind(const mcv_gemm_blocks_args *a, const Panel panel[]
 
 MCV_INLINE void multiply(const mcv_gemm_blocks_args *a, const Panel panel[], const char *x, float *y, const int rows) {
     const bool scaled = a->w_group_scale;
-    switch (kind_of(a)) {
-        MULTIPLY(CODES_4)
-        MULTIPLY(CODES_6)
-        MULTIPLY(CODES_8)
-        MULTIPLY(LEVELS_8)
+    switch (mcv_blocks_kind_of(a)) {
+        MULTIPLY(MCV_CODES_4)
+        MULTIPLY(MCV_CODES_6)
+        MULTIPLY(MCV_CODES_8)
+        MULTIPLY(MCV_LEVELS_8)
     }
 }
 
