@@ -1,34 +1,12 @@
 /* The product with weights of 4 bits in tiles: a panel's weights become bytes in the caller's scratch memory, then each
  * 16 rows of activations go through its groups. A group is one product of tiles or two; its scales are applied to what
  * the tile of sums holds then. */
-#include "simd/kernels/amx/amx_tiles.h"
+#include "simd/kernels/amx/amx_group.h"
 
 enum {
     STEP = 8, /* k in 64 bytes of packed weights */
     ROWS = MCV_TILE_HEIGHT
 };
-/* Tiles by number. */
-#define SUM 0
-#define X 1
-#define W 2
-
-/* The rows that a tile is made of; those that are not there are the last one again. */
-typedef struct Rows {
-    size_t first, count, index[ROWS];
-} Rows;
-
-/* The k that a product of tiles takes in. */
-static size_t tile_k(const mcv_gemm_int4_args *a) {
-    return a->group < MCV_TILE_BYTES ? a->group : MCV_TILE_BYTES;
-}
-
-static void configure(const mcv_gemm_int4_args *a, size_t rows) {
-    mcv_tile_shapes shapes = {.palette = 1};
-    mcv_set_tile(&shapes, SUM, rows, MCV_TILE_BYTES);
-    mcv_set_tile(&shapes, X, rows, tile_k(a));
-    mcv_set_tile(&shapes, W, tile_k(a) / 4, MCV_TILE_BYTES);
-    mcv_configure_tiles(&shapes);
-}
 
 /* [k / 8][16][4] bytes of two weights each to [k / 4][16][4] weights. */
 static void unpack(const uint8_t *w, size_t k, int8_t *bytes) {
@@ -42,25 +20,15 @@ static void unpack(const uint8_t *w, size_t k, int8_t *bytes) {
     mcv_finish_writing();
 }
 
-/* The dot products of the rows with a group: q points to the group in the first row, w to its bytes. */
-static void multiply(const mcv_gemm_int4_args *a, const int8_t *q, const int8_t *w, int32_t *sums) {
-    _tile_zero(SUM);
-    for (size_t k = 0; k < a->group; k += tile_k(a)) {
-        _tile_loadd(X, q + k, a->ldq);
-        _tile_loadd(W, w + k * MCV_LANES, MCV_TILE_BYTES);
-        _tile_dpbssd(SUM, X, W);
-    }
-    _tile_stored(SUM, sums, MCV_TILE_BYTES);
-}
-
 /* The outputs of the rows with the panel of output n, whose unpacked weights are `w`. */
-static void multiply_panel(const mcv_gemm_int4_args *a, const Rows *rows, size_t n, const int8_t *w) {
+static void multiply_panel(const mcv_gemm_int4_args *a, const mcv_tile_rows *rows, size_t n, const int8_t *w) {
     size_t groups = mcv_groups(a->k, a->group), panel = n / MCV_LANES * groups;
     mcv_floats total[ROWS];
     _Pragma("GCC unroll 16") for (int r = 0; r < ROWS; r++) total[r] = mcv_floats_set(0);
     int32_t sums[ROWS * MCV_LANES] __attribute__((aligned(64))) = {0}; /* rows that are not there stay 0 */
     for (size_t g = 0; g < groups; g++) {
-        multiply(a, a->q + rows->first * a->ldq + g * a->group, w + g * a->group * MCV_LANES, sums);
+        mcv_multiply_group(a->q + rows->first * a->ldq + g * a->group, a->ldq, w + g * a->group * MCV_LANES, a->group,
+                           sums);
         mcv_floats w_scale = mcv_floats_load_f16(a->w_scale + (panel + g) * MCV_LANES);
         mcv_ints zero = a->w_zero ? mcv_ints_load_u8(a->w_zero + (panel + g) * MCV_LANES) : mcv_ints_set(8);
         _Pragma("GCC unroll 16") for (int r = 0; r < ROWS; r++) {
@@ -78,13 +46,6 @@ static void multiply_panel(const mcv_gemm_int4_args *a, const Rows *rows, size_t
                           mcv_step(a->n - n));
 }
 
-static Rows rows_from(const mcv_gemm_int4_args *a, size_t first) {
-    Rows rows = {.first = first, .count = a->m - first < ROWS ? a->m - first : ROWS};
-    for (size_t r = 0; r < ROWS; r++)
-        rows.index[r] = first + (r < rows.count ? r : rows.count - 1);
-    return rows;
-}
-
 void mcv_gemm_int4_amx(const mcv_gemm_int4_args *a) {
     size_t padded = mcv_groups(a->k, a->group) * a->group;
     if (a->m < MCV_ROWS_FOR_TILES || padded * MCV_LANES > MCV_SCRATCH_BYTES) {
@@ -96,9 +57,8 @@ void mcv_gemm_int4_amx(const mcv_gemm_int4_args *a) {
     for (size_t n = 0; n < a->n; n += MCV_LANES) {
         unpack(a->w + n * padded / 2, padded, bytes);
         for (size_t m = 0; m < a->m; m += ROWS) {
-            Rows rows = rows_from(a, m);
-            if (rows.count != configured)
-                configure(a, configured = rows.count);
+            mcv_tile_rows rows = mcv_tile_rows_from(m, a->m);
+            mcv_configure_group(rows.count, a->group, &configured);
             multiply_panel(a, &rows, n, bytes);
         }
     }
