@@ -26,6 +26,7 @@ MCV_BINARY(shorts_add, _mm512_add_epi16)
 MCV_BINARY(shorts_dot, _mm512_madd_epi16)
 MCV_BINARY(bytes_dot, _mm512_maddubs_epi16)    /* unsigned with signed */
 MCV_BINARY(bytes_look_up, _mm512_shuffle_epi8) /* bytes of a (mcv_ints_repeat) by indices below 16 */
+MCV_BINARY(bytes_subtract, _mm512_sub_epi8)
 MCV_SHIFT(ints_shift_left, _mm512_slli_epi32)
 MCV_SHIFT(ints_shift_right, _mm512_srli_epi32)
 MCV_SHIFT(shorts_shift_left, _mm512_slli_epi16)
@@ -37,6 +38,10 @@ MCV_SHIFT(shorts_shift_right, _mm512_srai_epi16)
 /* sum + the products of four unsigned with four signed bytes. */
 MCV_INLINE mcv_ints mcv_ints_add_dot(mcv_ints sum, mcv_ints unsigned_bytes, mcv_ints signed_bytes) {
     return (mcv_ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)unsigned_bytes, (__m512i)signed_bytes);
+}
+/* sum + the products of two pairs of 16 bits. */
+MCV_INLINE mcv_ints mcv_ints_add_pairs(mcv_ints a, mcv_ints b, mcv_ints sum) {
+    return (mcv_ints)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
 }
 #endif
 

@@ -246,6 +246,10 @@ void generate_gemm_blocks(Trial *trial, void (*kernel)(const mcv_gemm_blocks_arg
     mcv_gemm_blocks_args a = {.group = trial_chance(trial, 2) ? 16 : 32, .bits = 4 + 2 * (int)trial_below(trial, 3)};
     bool levels = trial_chance(trial, 2), minima = trial_chance(trial, 2);
     draw_sizes(trial, &a.m, &a.n, &a.k);
+    if (trial_chance(trial, 50)) { /* more rows than weights are unpacked for at a time */
+        a.m = trial_between(trial, 250, 300);
+        a.n = trial_between(trial, 0, 20);
+    }
     a.block = levels ? 256 : a.group;
     a.k = levels && a.k < a.block && !trial_chance(trial, 4) ? a.block : a.k - a.k % a.block;
     a.zero = trial_chance(trial, 2) ? 128 : (int)trial_below(trial, 129);
