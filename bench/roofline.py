@@ -17,7 +17,7 @@ LEFT, RIGHT, TOP, BOTTOM = 70, 20, 74, 56
 LETTER, LINE = 6.6, 14  # of a label: the width of a letter, the height of a line
 FAMILIES = [  # beginning of the names, what the legend calls them, color
     (("gemm_f32", "gemm_bf16", "gemm_f16"), "products of FP32, BF16 and F16", "#1f5fbf"),
-    (("gemm_int8", "gemm_int4", "gemm_blocks"), "products of int8 and int4", "#c2410c"),
+    (("gemm_int8", "gemm_int4", "gemm_blocks", "gemm_nf4"), "products of int8 and int4", "#c2410c"),
     (("attention",), "attention", "#15803d"),
     (("resize", "unfold"), "pictures", "#7e22ce"),
     (("",), "rows and elements", "#52525b"),

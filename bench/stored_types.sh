@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What running quantized weights on their own blocks costs: the fast engine beside the reference on the same files, the demo
-# model quantized to each type. The only difference is that activations are rounded to int8.
+# model quantized to each type. The only difference is that activations are rounded to int8, and with NF4 levels to 16 bits.
+# NF4 is only measured where it is asked for: it needs numpy, gguf and safetensors ($PYTHON, python3 if not set).
 #
 #     bench/stored_types.sh [ITEMS] [TYPE...]
 #
@@ -20,8 +21,14 @@ ln -s "$PWD/golden/demo/heldout" "$work/heldout"
 
 printf '| type | KL | other best tokens |\n| --- | ---: | ---: |\n'
 for type in "${types[@]}"; do
-    "$PROGRAM" quantize -m golden/demo --type "$type" -o "$work/model.gguf" >/dev/null
-    run=("$PROGRAM" eval -m "$work/model.gguf" --mmproj "$work/vision.gguf" --task "$work/task.jsonl" --likelihood --json --quiet)
+    if [ "$type" = NF4 ]; then
+        "${PYTHON:-python3}" bench/nf4_folder.py "$work/nf4"
+        model=(-m "$work/nf4")
+    else
+        "$PROGRAM" quantize -m golden/demo --type "$type" -o "$work/model.gguf" >/dev/null
+        model=(-m "$work/model.gguf" --mmproj "$work/vision.gguf")
+    fi
+    run=("$PROGRAM" eval "${model[@]}" --task "$work/task.jsonl" --likelihood --json --quiet)
     "${run[@]}" --engine ref --save "$work/logits.safetensors" >/dev/null
     "${run[@]}" --engine fast --dtype stored --check "$work/logits.safetensors" --max-kl 1 |
         jq -r '"\(.kl) \(.flips) \(.tokens)"' | while read -r kl flips tokens; do

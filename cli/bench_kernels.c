@@ -57,6 +57,8 @@ static const mcv_kernel_case CASES[] = {
     BLOCKS(READ, 1, 12288, 4096, 6, 6, 16, 256, false, false),
     BLOCKS(READ, 1, 12288, 4096, 4, 8, 32, 32, false, false),
     BLOCKS(READ, 1, 12288, 4096, 8, 4, 32, 32, false, true),
+    GEMM(nf4, INT8, 512, 4096, 4096, 1, 64),
+    GEMM(nf4, READ, 1, 12288, 4096, 8, 64),
     ATTENTION(F32, 1024, 1024, 72, 4, 1),
     ATTENTION(F32, 512, 1024, 128, 4, 1),
     ATTENTION(READ, 4, 4096, 128, 64, 1),
@@ -181,6 +183,7 @@ static void describe(const mcv_kernel_case *s, char *text, size_t size) {
         snprintf(text, size, "%zu x %zu x %zu", s->m, s->k, s->n);
         return;
     case MCV_KERNEL_gemm_int4:
+    case MCV_KERNEL_gemm_nf4:
         snprintf(text, size, "%zu x %zu x %zu, groups of %zu", s->m, s->k, s->n, s->group);
         return;
     case MCV_KERNEL_gemm_blocks:

@@ -241,6 +241,38 @@ static mcv_status make_blocks(mcv_kernel_work *work, mcv_arena *arena) {
     return MCV_OK;
 }
 
+static void run_nf4(const mcv_kernel_work *work, size_t begin, size_t end, void *scratch) {
+    size_t first = outputs_before(work, begin), k = work->shape.k;
+    for (size_t layer = 0; layer < work->shape.layers; layer++) {
+        size_t rows = (layer * work->parts + begin) * MCV_LANES;
+        mcv_gemm_nf4_args a = work->arguments.nf4;
+        a.n = outputs_before(work, end) - first;
+        a.w += rows * k / 2;
+        a.w_scale += rows * (k / a.group);
+        a.y += first;
+        a.scratch = scratch;
+        work->kernels->gemm_nf4(&a);
+    }
+}
+
+static mcv_status make_nf4(mcv_kernel_work *work, mcv_arena *arena) {
+    static const int16_t LEVELS[16] = {-32639, -22721, -17141, -12888, -9283, -6034, -2972, 0,
+                                       2598,   5252,   8031,   11035,  14387, 18356, 23602, 32639};
+    const mcv_kernel_case *s = &work->shape;
+    size_t rows = s->layers * work->parts * MCV_LANES, scales = rows * (s->k / s->group);
+    mcv_gemm_nf4_args a = {
+        .m = s->m, .n = s->n, .k = s->k, .group = s->group, .levels = LEVELS, .ldq = s->k, .ldy = s->n};
+    const int32_t *sum;
+    MCV_TRY(make_quantized(s, s->group, s->group, a.ldq, arena, &a.q, &a.scale, &sum));
+    MCV_TRY(random_bytes(arena, rows * s->k / 2, 255, &a.w));
+    MCV_TRY(random_floats(arena, scales, (float **)&a.w_scale));
+    MCV_TRY(random_floats(arena, s->m * s->n, &a.y));
+    work->arguments.nf4 = a;
+    work->run = run_nf4;
+    work->bytes = (double)(rows * s->k / 2 + scales * sizeof *a.w_scale);
+    return MCV_OK;
+}
+
 /* ---- Attention ---------------------------------------------------------------------------------------------- */
 
 static void run_attention(const mcv_kernel_work *work, size_t begin, size_t end, void *scratch) {
@@ -532,6 +564,8 @@ mcv_status mcv_kernel_work_make(mcv_kernel_work *work, const mcv_kernel_case *sh
         return make_int4(work, arena);
     case MCV_KERNEL_gemm_blocks:
         return make_blocks(work, arena);
+    case MCV_KERNEL_gemm_nf4:
+        return make_nf4(work, arena);
     case MCV_KERNEL_attention:
         return make_attention(work, arena);
     case MCV_KERNEL_resize_width:

@@ -31,6 +31,7 @@ struct mcv_kernel_work {
         mcv_gemm_int8_args int8;
         mcv_gemm_int4_args int4;
         mcv_gemm_blocks_args blocks;
+        mcv_gemm_nf4_args nf4;
         mcv_quantize_rows_args quantize;
         mcv_attention_args attention;
         mcv_norm_args norm;

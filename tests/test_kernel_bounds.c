@@ -224,6 +224,29 @@ BOUND_TEST(gemm_blocks, mcv_gemm_blocks_args) {
     free(before);
 }
 
+/* The roundings of the integer and of the scale; one for each group that is added from there on. */
+BOUND_TEST(gemm_nf4, mcv_gemm_nf4_args) {
+    size_t groups = a->k / a->group;
+    float *before = a->accumulate ? copy_rows(a->y, a->m, a->n, a->ldy) : NULL;
+    mcv_gemm_nf4_contract(a);
+    for (size_t m = 0; m < a->m; m++)
+        for (size_t n = 0; n < a->n; n++) {
+            double total = 0, size = 0;
+            for (size_t k = 0; k < a->k; k++) {
+                size_t panel = n / MCV_LANES, group = k / a->group;
+                uint8_t byte = a->w[(panel * a->k / 8 + k / 8) * 64 + n % MCV_LANES * 4 + k % 4];
+                double w = a->levels[k / 4 % 2 ? byte >> 4 : byte & 15] *
+                           (double)a->w_scale[(panel * groups + group) * MCV_LANES + n % MCV_LANES];
+                double product = w * a->q[m * a->ldq + k] * a->scale[m * groups + group];
+                total += product;
+                size += fabs(product);
+            }
+            within_output(a->y[m * a->ldy + n], total, gamma_of((double)groups + 2) * size + 0x1p-140, a->bias, n,
+                          before ? &before[m * a->ldy + n] : NULL);
+        }
+    free(before);
+}
+
 /* Half a step, and what the roundings of the scale and of its inverse make of 127 steps. */
 BOUND_TEST(quantize_rows, mcv_quantize_rows_args) {
     size_t groups = mcv_groups(a->k, a->group);

@@ -258,6 +258,15 @@ MUTANT(ignores_levels, gemm_blocks, mcv_gemm_blocks_args, "y[") {
     CONTRACT(gemm_blocks, &numbers);
 }
 
+MUTANT(rounds_levels_to_bytes, gemm_nf4, mcv_gemm_nf4_args, "y[") {
+    int16_t coarse[16];
+    mcv_gemm_nf4_args rounded = *a;
+    for (int i = 0; i < 16; i++)
+        coarse[i] = (int16_t)(a->levels[i] / 256 * 256);
+    rounded.levels = coarse;
+    CONTRACT(gemm_nf4, &rounded);
+}
+
 MUTANT(takes_codes_as_signed, gemm_blocks, mcv_gemm_blocks_args, "y[") {
     mcv_gemm_blocks_args usual = *a;
     usual.zero = 1 << (a->bits - 1);

@@ -10,8 +10,8 @@
 
 enum { PLANE = MCV_LANES * 4 /* bytes of four k of a panel, or of eight with 4 bits */ };
 
-/* table: levels by codes of 4 bits, or NULL. */
-MCV_INLINE Weights load_codes(const uint8_t *chunk, const int8_t *table, const int half, const int bits) {
+/* levels: of codes of 4 bits, or NULL. */
+MCV_INLINE Weights load_codes(const uint8_t *chunk, const int8_t *levels, const int half, const int bits) {
     if (bits == 8) {
         Weights weights = load_bytes((const int8_t *)chunk + half * 2 * PLANE);
         MCV_UNROLLED for (int v = 0; v < REGISTERS; v++) {
@@ -20,13 +20,9 @@ MCV_INLINE Weights load_codes(const uint8_t *chunk, const int8_t *table, const i
         }
         return weights;
     }
+    if (levels)
+        return load_levels(chunk + half * PLANE, vld1q_s8(levels));
     Weights weights = load_nibbles(chunk + half * PLANE);
-    if (table)
-        MCV_UNROLLED for (int v = 0; v < REGISTERS; v++) {
-            int8x16_t levels = vld1q_s8(table);
-            weights.first[v] = vqtbl1q_s8(levels, vreinterpretq_u8_s8(weights.first[v]));
-            weights.second[v] = vqtbl1q_s8(levels, vreinterpretq_u8_s8(weights.second[v]));
-        }
     if (bits == 6)
         MCV_UNROLLED for (int v = 0; v < REGISTERS; v++) {
             uint8x16_t four = vld1q_u8(chunk + 2 * PLANE + v * 16), upper = vdupq_n_u8(0x30);
@@ -44,12 +40,12 @@ MCV_INLINE mcv_floats to_floats(Outputs x) {
 
 /* The products of codes in a group; q: the group in the first row. */
 MCV_INLINE void sum_group(const mcv_gemm_blocks_args *a, Sums *sums, const uint8_t *w, const int8_t *q, const int rows,
-                          const int bits, const int8_t *table) {
+                          const int bits, const int8_t *levels) {
     int8x8_t x[TILE_ROWS];
     clear_sums(sums, rows);
     for (size_t k = 0; k < a->group; k += MCV_CHUNK, w += MCV_CHUNK_BYTES(bits))
         MCV_UNROLLED for (int half = 0; half < 2; half++) {
-            Weights weights = load_codes(w, table, half, bits);
+            Weights weights = load_codes(w, levels, half, bits);
             load_rows(x, q + k + (size_t)half * STEP, a->ldq, rows);
             add_products(sums, &weights, x, rows);
         }
@@ -57,12 +53,12 @@ MCV_INLINE void sum_group(const mcv_gemm_blocks_args *a, Sums *sums, const uint8
 
 /* Adds group g of the panel of output n to the sums of the block. */
 MCV_INLINE void add_group(const mcv_gemm_blocks_args *a, Outputs dot[], Outputs low[], size_t m, size_t n, size_t g,
-                          const int rows, const int bits, const int8_t *table) {
+                          const int rows, const int bits, const int8_t *levels) {
     const size_t at = n * (a->k / a->group) + g * MCV_LANES;
-    const int32_t zero = table ? 0 : a->zero - (bits == 8 ? 128 : 0);
+    const int32_t zero = levels ? 0 : a->zero - (bits == 8 ? 128 : 0);
     Sums sums;
     sum_group(a, &sums, a->w + (n * a->k + g * a->group * MCV_LANES) / 8 * bits, a->q + m * a->ldq + g * a->group, rows,
-              bits, table);
+              bits, levels);
     Outputs scale = a->w_group_scale ? widen_signed(a->w_group_scale + at) : all_outputs(1);
     Outputs min = a->w_group_min ? widen(a->w_group_min + at) : all_outputs(1);
     MCV_UNROLLED for (int r = 0; r < rows; r++) {
@@ -77,7 +73,7 @@ MCV_INLINE void add_group(const mcv_gemm_blocks_args *a, Outputs dot[], Outputs 
 
 /* `rows` rows from m on with the panel of output n. */
 MCV_INLINE void multiply(const mcv_gemm_blocks_args *a, size_t m, size_t n, const int rows, const int bits,
-                         const int8_t *table) {
+                         const int8_t *levels) {
     const size_t blocks = a->k / a->block, groups = a->block / a->group;
     mcv_floats total[TILE_ROWS];
     MCV_UNROLLED for (int r = 0; r < rows; r++) total[r] = mcv_floats_set(0);
@@ -86,7 +82,7 @@ MCV_INLINE void multiply(const mcv_gemm_blocks_args *a, size_t m, size_t n, cons
         Outputs dot[TILE_ROWS], low[TILE_ROWS];
         MCV_UNROLLED for (int r = 0; r < rows; r++) dot[r] = low[r] = all_outputs(0);
         for (size_t g = b * groups; g < (b + 1) * groups; g++)
-            add_group(a, dot, low, m, n, g, rows, bits, table);
+            add_group(a, dot, low, m, n, g, rows, bits, levels);
         mcv_floats d = mcv_floats_load_f16(a->w_scale + at);
         MCV_UNROLLED for (int r = 0; r < rows; r++) {
             mcv_floats inner = mcv_floats_multiply(to_floats(dot[r]), d);
@@ -100,9 +96,9 @@ MCV_INLINE void multiply(const mcv_gemm_blocks_args *a, size_t m, size_t n, cons
                                                               a->y + (m + (size_t)r) * a->ldy + n, mcv_step(a->n - n));
 }
 
-#define MULTIPLY(name, bits, table)                                                                                    \
+#define MULTIPLY(name, bits, levels)                                                                                   \
     MCV_INLINE void multiply_##name(const mcv_gemm_blocks_args *a, size_t m, size_t n, const int rows) {               \
-        multiply(a, m, n, rows, bits, table);                                                                          \
+        multiply(a, m, n, rows, bits, levels);                                                                         \
     }
 MULTIPLY(4, 4, NULL)
 MULTIPLY(6, 6, NULL)

@@ -27,6 +27,7 @@ enum {
     MCV_K_PADDING = 64,             /* rows of int8 are padded with zeros to a multiple of it */
     MCV_KEY_BLOCK = 64,             /* keys that attention takes in at a time */
     MCV_MAX_HEAD_DIM = 256,         /* of attention */
+    MCV_MOST_LEVEL = 127 * 257,     /* of gemm_nf4: 256 times a signed byte and another one */
     MCV_RESIZE_BITS = 22,           /* behind the point of the weights of a resize */
     MCV_SCRATCH_BYTES = 512 * 1024, /* what a kernel may use of the memory that its caller gives it */
 };
@@ -172,6 +173,28 @@ typedef struct mcv_gemm_blocks_args {
     bool accumulate;
     void *scratch;
 } mcv_gemm_blocks_args;
+
+/* The same with weights of 4 bits that say which of 16 levels they are, which is what NF4 of bitsandbytes comes to: a
+ * weight of group g is levels[code] * w_scale[g].
+ *
+ * group is a multiple of 16, 512 at most, k a multiple of group. Codes are packed as in gemm_int4; levels are in
+ * [-MCV_MOST_LEVEL, MCV_MOST_LEVEL]. q and scale are quantize_rows' with the same group.
+ * Contract of an output: total = 0; for each group ascending: dot = sum of levels[code] * q, exact in int32; total =
+ * fmaf((float)dot, w_scale * scale, total). Then bias and accumulate as in mcv_gemm_args. */
+typedef struct mcv_gemm_nf4_args {
+    size_t m, n, k, group;
+    const int16_t *levels; /* [16] */
+    const int8_t *q;
+    size_t ldq;
+    const float *scale; /* [m][k / group] */
+    const uint8_t *w;
+    const float *w_scale; /* [ceil(n / 16)][k / group][16] */
+    const float *bias;
+    float *y;
+    size_t ldy;
+    bool accumulate;
+    void *scratch;
+} mcv_gemm_nf4_args;
 
 /* ---- Attention ---------------------------------------------------------------------------------------------- */
 

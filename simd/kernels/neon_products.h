@@ -34,6 +34,11 @@ MCV_INLINE void clear_sums(Sums *sums, const int rows) {
         sums->pair[r][i] = vdupq_n_s32(0);
 }
 
+MCV_INLINE void multiply_sums_by_256(Sums *sums, const int rows) {
+    MCV_UNROLLED for (int r = 0; r < (rows + 1) / 2; r++) MCV_UNROLLED for (int i = 0; i < 2 * REGISTERS; i++)
+        sums->pair[r][i] = vshlq_n_s32(sums->pair[r][i], 8);
+}
+
 /* q: [rows], the eight k of each row. */
 MCV_INLINE void add_products(Sums *sums, const Weights *w, const int8x8_t q[TILE_ROWS], const int rows) {
     int8x16_t outputs[2 * REGISTERS];
@@ -64,6 +69,11 @@ typedef struct Sums {
 MCV_INLINE void clear_sums(Sums *sums, const int rows) {
     MCV_UNROLLED for (int r = 0; r < rows; r++) MCV_UNROLLED for (int v = 0; v < REGISTERS; v++) sums->row[r][v] =
         vdupq_n_s32(0);
+}
+
+MCV_INLINE void multiply_sums_by_256(Sums *sums, const int rows) {
+    MCV_UNROLLED for (int r = 0; r < rows; r++) MCV_UNROLLED for (int v = 0; v < REGISTERS; v++) sums->row[r][v] =
+        vshlq_n_s32(sums->row[r][v], 8);
 }
 
 #if defined(__ARM_FEATURE_DOTPROD)
@@ -109,6 +119,16 @@ MCV_INLINE Weights load_nibbles(const uint8_t *w) {
         uint8x16_t both = vld1q_u8(w + v * 16);
         weights.first[v] = vreinterpretq_s8_u8(vandq_u8(both, vdupq_n_u8(15)));
         weights.second[v] = vreinterpretq_s8_u8(vshrq_n_u8(both, 4));
+    }
+    return weights;
+}
+
+/* Eight of 4 bits as the levels that they name. */
+MCV_INLINE Weights load_levels(const uint8_t *w, int8x16_t levels) {
+    Weights weights = load_nibbles(w);
+    MCV_UNROLLED for (int v = 0; v < REGISTERS; v++) {
+        weights.first[v] = vqtbl1q_s8(levels, vreinterpretq_u8_s8(weights.first[v]));
+        weights.second[v] = vqtbl1q_s8(levels, vreinterpretq_u8_s8(weights.second[v]));
     }
     return weights;
 }

@@ -58,6 +58,37 @@ MCV_INLINE mcv_ints mcv_ints_load_i8(const int8_t *p) {
 MCV_INLINE mcv_ints mcv_ints_set(int32_t a) {
     return (mcv_ints){(mcv_half_ints)_mm256_set1_epi32(a), (mcv_half_ints)_mm256_set1_epi32(a)};
 }
+/* 16 levels, to be looked up: their lower and upper bytes. */
+typedef struct mcv_levels {
+    mcv_ints low, high;
+} mcv_levels;
+MCV_INLINE mcv_levels mcv_levels_load(const int16_t levels[16]) {
+    int8_t low[16], high[16];
+    for (int i = 0; i < 16; i++) {
+        low[i] = (int8_t)(levels[i] & 255);
+        high[i] = (int8_t)(levels[i] >> 8);
+    }
+    return (mcv_levels){mcv_ints_repeat(low), mcv_ints_repeat(high)};
+}
+/* Of each 16 bits the lower byte of a, the upper one of b. */
+MCV_INLINE mcv_ints mcv_shorts_join(mcv_ints a, mcv_ints b) {
+    const __m256i upper = _mm256_set1_epi16((short)0xff00);
+    return (mcv_ints){(mcv_half_ints)_mm256_blendv_epi8((__m256i)a.low, (__m256i)b.low, upper),
+                      (mcv_half_ints)_mm256_blendv_epi8((__m256i)a.high, (__m256i)b.high, upper)};
+}
+/* The levels that the lowest four bits of each byte name: those of even bytes in 16 bits each, those of odd ones. */
+MCV_INLINE void mcv_shorts_look_up(mcv_levels levels, mcv_ints bytes, mcv_ints pair[2]) {
+    mcv_ints code = mcv_ints_and(bytes, mcv_ints_set(0x0f0f0f0f));
+    mcv_ints low = mcv_bytes_look_up(levels.low, code), high = mcv_bytes_look_up(levels.high, code);
+    pair[0] = mcv_shorts_join(low, mcv_shorts_shift_left(high, 8));
+    pair[1] = mcv_shorts_join(mcv_ints_shift_right(low, 8), high);
+}
+
+/* sum + the products of two pairs of 16 bits. */
+MCV_INLINE mcv_ints mcv_ints_add_shorts(mcv_ints sum, mcv_ints a, mcv_ints b) {
+    return mcv_ints_add(sum, mcv_shorts_dot(a, b));
+}
+
 MCV_INLINE mcv_floats mcv_floats_from_ints(mcv_ints a) {
     return (mcv_floats){_mm256_cvtepi32_ps((__m256i)a.low), _mm256_cvtepi32_ps((__m256i)a.high)};
 }

@@ -34,6 +34,27 @@ MCV_SHIFT(shorts_shift_right, _mm512_srai_epi16)
 #undef MCV_BINARY
 #undef MCV_SHIFT
 
+/* 16 levels, to be looked up. */
+typedef __m512i mcv_levels;
+MCV_INLINE mcv_levels mcv_levels_load(const int16_t levels[16]) {
+    return _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)levels));
+}
+/* The levels that the lowest four bits of each byte name: those of even bytes in 16 bits each, those of odd ones. The
+ * instruction looks at five bits, the fifth chooses one of two equal halves. */
+MCV_INLINE void mcv_shorts_look_up(mcv_levels levels, mcv_ints bytes, mcv_ints pair[2]) {
+    pair[0] = (mcv_ints)_mm512_permutexvar_epi16((__m512i)bytes, levels);
+    pair[1] = (mcv_ints)_mm512_permutexvar_epi16((__m512i)mcv_ints_shift_right(bytes, 8), levels);
+}
+
+/* sum + the products of two pairs of 16 bits. */
+MCV_INLINE mcv_ints mcv_ints_add_shorts(mcv_ints sum, mcv_ints a, mcv_ints b) {
+#if defined(__AVX512VNNI__)
+    return (mcv_ints)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)a, (__m512i)b);
+#else
+    return mcv_ints_add(sum, mcv_shorts_dot(a, b));
+#endif
+}
+
 #if defined(__AVX512VNNI__)
 /* sum + the products of four unsigned with four signed bytes. */
 MCV_INLINE mcv_ints mcv_ints_add_dot(mcv_ints sum, mcv_ints unsigned_bytes, mcv_ints signed_bytes) {

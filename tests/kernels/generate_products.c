@@ -279,6 +279,36 @@ void generate_gemm_blocks(Trial *trial, void (*kernel)(const mcv_gemm_blocks_arg
     kernel(&a);
 }
 
+/* Levels of all sizes, at times all at the ends of what they may be. */
+static const int16_t *random_levels(Trial *trial) {
+    int16_t *levels = trial_buffer(trial, "levels", ELEMENT_I16, (Shape){1, 16, 16, 0});
+    bool extreme = trial_chance(trial, 4);
+    for (int i = 0; i < 16; i++) {
+        int level = (int)trial_below(trial, 2 * MCV_MOST_LEVEL + 1) - MCV_MOST_LEVEL;
+        levels[i] = (int16_t)(!extreme ? level : level < 0 ? -MCV_MOST_LEVEL : MCV_MOST_LEVEL);
+    }
+    return levels;
+}
+
+void generate_gemm_nf4(Trial *trial, void (*kernel)(const mcv_gemm_nf4_args *)) {
+    mcv_gemm_nf4_args a = {.group = 16 * trial_between(trial, 1, trial_chance(trial, 4) ? 32 : 4)};
+    draw_sizes(trial, &a.m, &a.n, &a.k);
+    a.k -= a.k % a.group;
+    size_t panels = round_up(a.n, MCV_LANES) / MCV_LANES, scales = panels * (a.k / a.group) * MCV_LANES;
+    Quantized x = make_quantized(trial, a.m, a.k, a.group, a.group, a.k);
+    a.levels = random_levels(trial);
+    a.q = x.q;
+    a.ldq = x.ldq;
+    a.scale = x.scale;
+    a.w = random_codes(trial, "w", ELEMENT_U8, panels * MCV_LANES * a.k / 2, 64);
+    a.w_scale = trial_filled(trial, "w_scale", ELEMENT_F32, (Shape){1, scales, scales, 0}, trial_values(trial));
+    SET_OUTPUT(trial, a);
+    trial_describe(trial, "m %zu, n %zu, k %zu, group %zu, ldq %zu, ldy %zu%s%s", a.m, a.n, a.k, a.group, a.ldq, a.ldy,
+                   a.bias ? ", bias" : "", a.accumulate ? ", accumulate" : "");
+    trial_output(trial, a.y);
+    kernel(&a);
+}
+
 void generate_quantize_rows(Trial *trial, void (*kernel)(const mcv_quantize_rows_args *)) {
     mcv_quantize_rows_args a = {.m = trial_below(trial, 6), .k = trial_size(trial, 700)};
     a.group = trial_chance(trial, 3) ? a.k : (size_t)32 << trial_below(trial, 4);

@@ -83,8 +83,8 @@ void trial_describe(Trial *trial, const char *format, ...) {
 }
 
 size_t element_size(Element element) {
-    static const size_t SIZES[ELEMENTS] = {[ELEMENT_F32] = 4, [ELEMENT_BF16] = 2, [ELEMENT_F16] = 2,
-                                           [ELEMENT_I8] = 1,  [ELEMENT_U8] = 1,   [ELEMENT_I32] = 4};
+    static const size_t SIZES[ELEMENTS] = {[ELEMENT_F32] = 4, [ELEMENT_BF16] = 2, [ELEMENT_F16] = 2, [ELEMENT_I8] = 1,
+                                           [ELEMENT_U8] = 1,  [ELEMENT_I16] = 2,  [ELEMENT_I32] = 4};
     return SIZES[element];
 }
 

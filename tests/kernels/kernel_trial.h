@@ -11,7 +11,16 @@
 
 #include "simd/kernels/kernel_table.h"
 
-typedef enum Element { ELEMENT_F32, ELEMENT_BF16, ELEMENT_F16, ELEMENT_I8, ELEMENT_U8, ELEMENT_I32, ELEMENTS } Element;
+typedef enum Element {
+    ELEMENT_F32,
+    ELEMENT_BF16,
+    ELEMENT_F16,
+    ELEMENT_I8,
+    ELEMENT_U8,
+    ELEMENT_I16,
+    ELEMENT_I32,
+    ELEMENTS
+} Element;
 
 /* Rows of `columns` elements that begin `stride` elements apart. `alignment` in bytes; 0: that of the element. */
 typedef struct Shape {
