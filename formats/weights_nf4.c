@@ -14,7 +14,8 @@ static float load_f32(const uint8_t *values, size_t index) {
     return mcv_f32_from_bits(mcv_load_u32(values + 4 * index));
 }
 
-static float scale_of(const mcv_nf4 *packed, size_t block) {
+float mcv_nf4_scale(const mcv_nf4 *packed, size_t element) {
+    size_t block = element / packed->block_size;
     const uint8_t *absmax = packed->absmax.data;
     if (!packed->nested_table)
         return load_f32(absmax, block);
@@ -22,11 +23,16 @@ static float scale_of(const mcv_nf4 *packed, size_t block) {
     return scale * load_f32(packed->nested_absmax, block / packed->nested_block_size) + packed->nested_offset;
 }
 
+void mcv_nf4_codes(const mcv_nf4 *packed, size_t first, size_t count, uint8_t *codes) {
+    for (size_t at = first; at < first + count; at++)
+        *codes++ = packed->weight[at / 2] >> (at % 2 ? 0 : 4) & 15;
+}
+
 void mcv_nf4_to_f32(const mcv_nf4 *packed, size_t first, size_t count, float *out) {
     size_t at = first, end = first + count;
     while (at < end) {
         size_t block = at / packed->block_size, stop = (block + 1) * packed->block_size;
-        float scale = scale_of(packed, block);
+        float scale = mcv_nf4_scale(packed, at);
         for (stop = stop < end ? stop : end; at < stop; at++)
             *out++ = packed->table[packed->weight[at / 2] >> (at % 2 ? 0 : 4) & 15] * scale;
     }

@@ -51,5 +51,8 @@ bool mcv_grouped_in_order(const mcv_grouped *packed);
 void mcv_int8_to_f32(const mcv_int8 *packed, size_t row, float *out);
 /* `count` elements from `first` on, row by row. */
 void mcv_nf4_to_f32(const mcv_nf4 *packed, size_t first, size_t count, float *out);
+/* Their places in the table; the scale of an element. */
+void mcv_nf4_codes(const mcv_nf4 *packed, size_t first, size_t count, uint8_t *codes);
+float mcv_nf4_scale(const mcv_nf4 *packed, size_t element);
 
 #endif

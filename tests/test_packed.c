@@ -69,7 +69,7 @@ static int nibble_of(const uint8_t *eight, size_t lane, size_t k) {
 
 static int code_of(const mcv_packed *packed, size_t row, size_t k) {
     size_t lane = row % 16;
-    int bits = packed->layout == MCV_LAYOUT_INT4 ? 4 : packed->bits;
+    int bits = packed->layout == MCV_LAYOUT_BLOCKS ? packed->bits : 4;
     const uint8_t *sixteen = (const uint8_t *)part_of(packed, MCV_PART_W, row) + k / 16 * 16 * 16 * (size_t)bits / 8;
     if (bits == 8)
         return sixteen[k % 16 / 4 * 64 + lane * 4 + k % 4];
@@ -201,7 +201,73 @@ Test(packed, bytes_keep_every_number, .fini = end) {
     cr_expect(packed.layout == MCV_LAYOUT_F32 && packer.widened == 1);
 }
 
-/* Groups of 16, groups that do not lie side by side, NF4: widened, and counted. */
+static mcv_ops make_ops(void) {
+    mcv_ops ops = {.pool = pool, .scratch = aligned_alloc(64, 2 * MCV_SCRATCH_BYTES)};
+    cr_assert(ops.scratch);
+    cr_assert_eq(mcv_kernels_select(NULL, &ops.kernels), MCV_OK);
+    return ops;
+}
+
+/* Nested scales, blocks that rows begin in the middle of. Levels are rounded to 16 bits, scales to what they are of
+ * that. */
+Test(packed, nf4_keeps_its_codes, .fini = end) {
+    enum { K = 96, BLOCK = 64, ELEMENTS = ROWS * K, BLOCKS = (ELEMENTS + BLOCK - 1) / BLOCK };
+    mcv_packer packer = begin();
+    mcv_ops ops = make_ops();
+    uint8_t bytes[ELEMENTS / 2], absmax[BLOCKS];
+    float nested_table[256], nested_absmax[BLOCKS / 4 + 1], row[K], x[TOKENS * K], y[TOKENS * ROWS];
+    mcv_random random = mcv_random_begin(10, 0);
+    mcv_nf4 nf4 = {.weight = bytes,
+                   .elements = ELEMENTS,
+                   .block_size = BLOCK,
+                   .absmax = MCV_TENSOR(MCV_U8, absmax, BLOCKS),
+                   .nested_table = (const uint8_t *)nested_table,
+                   .nested_absmax = (const uint8_t *)nested_absmax,
+                   .nested_block_size = 4,
+                   .nested_offset = 0.25f};
+    Linear linear = {
+        .name = "layer",
+        .weight = {.type = MCV_WEIGHT_NF4, .rank = 2, .shape = {ROWS, K}, .rows = ROWS, .columns = K, .nf4 = &nf4}};
+    mcv_packed packed;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)mcv_random_next(&random);
+    for (size_t i = 0; i < sizeof absmax; i++)
+        absmax[i] = (uint8_t)mcv_random_next(&random);
+    for (size_t i = 0; i < 16; i++)
+        nf4.table[i] = (float)(mcv_random_uniform(&random) * 3 - 1);
+    for (size_t i = 0; i < 256; i++)
+        nested_table[i] = (float)mcv_random_uniform(&random);
+    for (size_t i = 0; i < sizeof nested_absmax / sizeof *nested_absmax; i++)
+        nested_absmax[i] = (float)mcv_random_uniform(&random);
+    for (size_t i = 0; i < TOKENS * K; i++)
+        x[i] = (float)(mcv_random_uniform(&random) * 2 - 1);
+    cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+    cr_assert(packed.layout == MCV_LAYOUT_NF4 && packed.group == 32 && packer.widened == 0);
+    mcv_rows rows = mcv_rows_of(x, TOKENS, K);
+    cr_assert_eq(mcv_linear(&ops, &arena, &rows, &packed, y, false), MCV_OK);
+    for (size_t n = 0; n < ROWS; n++) {
+        const float *scales = part_of(&packed, MCV_PART_W_SCALE, n);
+        double bounds[TOKENS] = {0}, exact[TOKENS] = {0};
+        mcv_weight_to_f32(&linear.weight, n, 1, row);
+        for (size_t k = 0; k < K; k++) {
+            double scale = scales[k / 32 * 16 + n % 16], half = scale * (0.5 + MCV_MOST_LEVEL * 0x1p-22);
+            double off = fabs(packed.nf4_levels[code_of(&packed, n, k)] * scale - (double)row[k]);
+            cr_assert(off <= half, "row %zu, column %zu: off by %g, at most %g expected", n, k, off, half);
+            for (size_t m = 0; m < TOKENS; m++) {
+                exact[m] += (double)row[k] * (double)x[m * K + k];
+                bounds[m] += half + fabs((double)row[k]) / 253; /* activations are below 1 */
+            }
+        }
+        for (size_t m = 0; m < TOKENS; m++)
+            cr_assert(fabs((double)y[m * ROWS + n] - exact[m]) <= bounds[m], "row %zu, token %zu", n, m);
+    }
+    nf4.table[3] = (float)NAN;
+    cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+    cr_expect(packed.layout == MCV_LAYOUT_F32 && packer.widened == 1);
+    free(ops.scratch);
+}
+
+/* Groups of 16, groups that do not lie side by side, NF4 in rows of 70: widened, and counted. */
 Test(packed, what_no_kernel_knows_is_widened, .fini = end) {
     static const char *const WIDENED[] = {"gptq", "gptq-v2", "nf4"};
     mcv_packer packer = begin();
@@ -219,13 +285,6 @@ Test(packed, what_no_kernel_knows_is_widened, .fini = end) {
             cr_expect(panel[k * 16 + 7] == row[k], "%s, column %zu", WIDENED[i], k);
         mcv_weights_close(weights);
     }
-}
-
-static mcv_ops make_ops(void) {
-    mcv_ops ops = {.pool = pool, .scratch = aligned_alloc(64, 2 * MCV_SCRATCH_BYTES)};
-    cr_assert(ops.scratch);
-    cr_assert_eq(mcv_kernels_select(NULL, &ops.kernels), MCV_OK);
-    return ops;
 }
 
 /* Every F16 that there is: denormals, infinities and NaN among them, rows of normal numbers, too. Products have the

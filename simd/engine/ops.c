@@ -141,9 +141,25 @@ static void linear_blocks(void *context, size_t begin, size_t end, int worker) {
     });
 }
 
+static void linear_nf4(void *context, size_t begin, size_t end, int worker) {
+    const LinearWork *work = context;
+    const mcv_int8_rows *x = find_form(work->x, work->w);
+    Slice slice = slice_of(work->w, begin, end);
+    work->ops->kernels.gemm_nf4(&(mcv_gemm_nf4_args){
+        PRODUCT(work, &slice, worker),
+        .group = work->w->group,
+        .levels = work->w->nf4_levels,
+        .q = x->q,
+        .ldq = x->ldq,
+        .scale = x->scale,
+        .w_scale = slice.parts[MCV_PART_W_SCALE],
+    });
+}
+
 static const mcv_range_fn LINEAR[MCV_LAYOUTS] = {
     [MCV_LAYOUT_F32] = linear_floats, [MCV_LAYOUT_BF16] = linear_floats, [MCV_LAYOUT_F16] = linear_floats,
-    [MCV_LAYOUT_INT8] = linear_int8,  [MCV_LAYOUT_INT4] = linear_int4,   [MCV_LAYOUT_BLOCKS] = linear_blocks};
+    [MCV_LAYOUT_INT8] = linear_int8,  [MCV_LAYOUT_INT4] = linear_int4,   [MCV_LAYOUT_BLOCKS] = linear_blocks,
+    [MCV_LAYOUT_NF4] = linear_nf4};
 
 /* Products of a few rows wait for memory, which gives threads their weights at times of its own; of many rows, each
  * call prepares all of them, and threads make one. */

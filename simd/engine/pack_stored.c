@@ -1,5 +1,6 @@
-/* Weights that are quantized in the file into the layouts of int8, int4 and blocks, without a change to any number:
- * packing.h. */
+/* Weights that are quantized in the file into the layouts of int8, int4, blocks and NF4: packing.h. */
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "core/tensor.h"
@@ -58,6 +59,36 @@ static void int4_layout(size_t group, bool has_zeros, mcv_packed *packed) {
     packed->parts[MCV_PART_W_ZERO].panel_bytes = has_zeros ? groups : 0;
 }
 
+/* The inputs of a row that share a scale, and that activations are rounded by: part of a block, wherever rows begin in
+ * it. 0: rows or blocks have an odd size. */
+static size_t nf4_group(const mcv_weight *weight) {
+    size_t group = 64;
+    while (group >= 16 && (weight->columns % group || weight->nf4->block_size % group))
+        group /= 2;
+    return group >= 16 ? group : 0;
+}
+
+/* What the largest number of the table is MCV_MOST_LEVEL of; 0: it has no such number. */
+static float nf4_step(const mcv_nf4 *nf4) {
+    float largest = 0;
+    for (int i = 0; i < 16; i++) {
+        if (!isfinite(nf4->table[i]))
+            return 0;
+        largest = fmaxf(largest, fabsf(nf4->table[i]));
+    }
+    return largest / MCV_MOST_LEVEL < FLT_MIN ? 0 : largest / MCV_MOST_LEVEL;
+}
+
+static void nf4_layout(const mcv_weight *weight, mcv_packed *packed) {
+    float step = nf4_step(weight->nf4);
+    packed->layout = MCV_LAYOUT_NF4;
+    packed->group = packed->sum_group = nf4_group(weight);
+    packed->parts[MCV_PART_W].panel_bytes = packed->k / 2 * MCV_LANES;
+    packed->parts[MCV_PART_W_SCALE].panel_bytes = packed->k / packed->group * MCV_LANES * sizeof(float);
+    for (int i = 0; i < 16; i++)
+        packed->nf4_levels[i] = (int16_t)rintf(weight->nf4->table[i] / step);
+}
+
 bool mcv_stored_layout(const mcv_weight *weight, bool kept, mcv_packed *packed) {
     const mcv_block_form *form = mcv_weight_block_form(weight->type);
     if (weight->grouped && is_plain(weight))
@@ -66,6 +97,8 @@ bool mcv_stored_layout(const mcv_weight *weight, bool kept, mcv_packed *packed) 
         mcv_widened_layout(MCV_LAYOUT_INT8, packed->k, packed); /* which is no other for being stored */
     else if (weight->type == MCV_WEIGHT_Q4_0)
         int4_layout(mcv_weight_block_size(weight->type), false, packed);
+    else if (weight->nf4 && nf4_group(weight) && nf4_step(weight->nf4) > 0)
+        nf4_layout(weight, packed);
     else if (form)
         blocks_layout(form, mcv_weight_block_size(weight->type), packed);
     else
@@ -209,12 +242,39 @@ static void pack_blocks(void *context, size_t begin, size_t end, int worker) {
     }
 }
 
+static void pack_nf4(void *context, size_t begin, size_t end, int worker) {
+    const mcv_packing *work = context;
+    const mcv_packed *packed = work->packed;
+    const mcv_nf4 *nf4 = work->weight->nf4;
+    size_t size = packed->group;
+    float step = nf4_step(nf4);
+    (void)worker;
+    for (size_t panel = begin; panel < end; panel++) {
+        uint8_t *out = mcv_panel_of(work, MCV_PART_W, panel);
+        float *scale = mcv_panel_of(work, MCV_PART_W_SCALE, panel);
+        for (size_t g = 0; g < packed->k / size; g++, out += size / 2 * MCV_LANES)
+            for (size_t lane = 0; lane < MCV_LANES; lane++, scale++) {
+                size_t row = panel * MCV_LANES + lane;
+                size_t first = (work->weight->first_row + row) * packed->k + g * size;
+                uint8_t codes[64] = {0};
+                *scale = 0;
+                if (row < packed->n) {
+                    mcv_nf4_codes(nf4, first, size, codes);
+                    *scale = mcv_nf4_scale(nf4, first) * step;
+                }
+                mcv_put_codes(4, codes, size, out + lane * 4);
+            }
+    }
+}
+
 void mcv_pack_stored(void *context, size_t begin, size_t end, int worker) {
     const mcv_packing *work = context;
     if (work->packed->layout == MCV_LAYOUT_INT8)
         pack_int8(context, begin, end, worker);
     else if (work->packed->layout == MCV_LAYOUT_INT4)
         pack_int4(context, begin, end, worker);
+    else if (work->packed->layout == MCV_LAYOUT_NF4)
+        pack_nf4(context, begin, end, worker);
     else
         pack_blocks(context, begin, end, worker);
 }

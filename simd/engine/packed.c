@@ -43,6 +43,8 @@ static uint64_t fingerprint(const mcv_weight *weight, const mcv_packed *packed, 
         hash = XXH3_64bits_withSeed(settings, sizeof settings, hash);
         hash = XXH3_64bits_withSeed(grouped->qzeros, zeros < MOST ? zeros : MOST, hash);
     }
+    if (weight->nf4)
+        hash = XXH3_64bits_withSeed(weight->nf4->table, sizeof weight->nf4->table, hash);
     const uint8_t *bytes;
     size_t size = mcv_weight_sample(weight, MOST, &bytes);
     return XXH3_64bits_withSeed(bytes, size, hash);

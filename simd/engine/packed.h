@@ -17,6 +17,7 @@ typedef enum mcv_layout {
     MCV_LAYOUT_INT4,
     MCV_LAYOUT_BLOCKS,
     MCV_LAYOUT_F16, /* behind those that files of packed weights know by their numbers */
+    MCV_LAYOUT_NF4,
     MCV_LAYOUTS
 } mcv_layout;
 
@@ -47,7 +48,8 @@ typedef struct mcv_packed {
     /* Of MCV_LAYOUT_BLOCKS, as in mcv_gemm_blocks_args, where block is what group is above. */
     size_t block_group;
     int bits, zero;
-    const int8_t *levels; /* NULL: none */
+    const int8_t *levels;   /* NULL: none */
+    int16_t nf4_levels[16]; /* of MCV_LAYOUT_NF4 */
     mcv_packed_part parts[MCV_PARTS];
     const float *bias; /* NULL: none */
 } mcv_packed;

@@ -21,12 +21,13 @@ static inline void *mcv_panel_of(const mcv_packing *packing, mcv_part_name part,
  * lie MCV_LANES quadruples apart. count: a multiple of 8 with 4 bits, else of 16. */
 void mcv_put_codes(int bits, const uint8_t *codes, size_t count, uint8_t *out);
 
-/* Weights as numbers, rounded to the layout where that is needed: every layout but MCV_LAYOUT_BLOCKS. Those of
- * MCV_LAYOUT_F16 are F16 already. group: of INT4. */
+/* Weights as numbers, rounded to the layout where that is needed: every layout but MCV_LAYOUT_BLOCKS and
+ * MCV_LAYOUT_NF4. Those of MCV_LAYOUT_F16 are F16 already. group: of INT4. */
 void mcv_widened_layout(mcv_layout layout, size_t group, mcv_packed *packed);
 extern const mcv_range_fn mcv_pack_widened[MCV_LAYOUTS];
 
-/* Weights as the file has them, integer for integer and scale for scale. */
+/* Weights as the file has them, integer for integer and scale for scale. Of NF4, levels are rounded to 16 bits, which
+ * is off by 1.6e-5 of the largest one, and scales multiplied with what a step of them is. */
 
 /* Whether a kernel multiplies with a weight as it is; then sets the layout and the sizes of its parts. packed: n and k
  * are set. kept: it was, which is not found out again where that takes reading all of the weight. */
