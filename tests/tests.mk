@@ -112,7 +112,7 @@ fuzz: deps ## Feed damaged files to the readers, FUZZ_SECONDS=60 each (clang wit
 
 .PHONY: run-fuzzers
 run-fuzzers: $(FUZZERS)
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run_fuzzers.sh $^
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) tests/fuzz/run_fuzzers.sh $^
 
 .PHONY: test-live
 test-live: deps ## Compare with the Python originals (makes .venv; HF_CODE=DIR: the model's Python files)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs fuzzers for $FUZZ_SECONDS seconds each (0: the inputs that are there, once), as many at a time as there are
-# processors. They start from make_seeds.sh's inputs and from what earlier runs found, which is kept in FUZZER.corpus. An
+# processors; $FUZZ_SEED: of their random numbers. They start from make_seeds.sh's inputs and from what earlier runs found, which is kept in FUZZER.corpus. An
 # input that breaks something stays as FUZZER-crash-..., FUZZER-timeout-... Ends with "N passed, N failed, N skipped".
 #
 # usage: tests/fuzz/run_fuzzers.sh FUZZER...
@@ -10,9 +10,13 @@ folder=$(dirname "$1")
 seeds=$folder/seeds
 limits=(-max_len=16384 -timeout=60 -rss_limit_mb=2048)
 if [ "$seconds" -gt 0 ]; then limits+=(-max_total_time="$seconds"); else limits+=(-runs=0); fi
+[ -z "${FUZZ_SEED:-}" ] || limits+=(-seed="$FUZZ_SEED")
 
-# Inputs of several files are written as such.
+# Inputs of several files are written as such, in a folder that is gone whatever becomes of a fuzzer.
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
+TMPDIR=$(mktemp -d) || exit 1
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 
 # run_one FUZZER: its words go to FUZZER.log.
 run_one() {
