@@ -32,26 +32,16 @@ for name in awq gptq gptq-32 gptq-v2 nf4 nf4-flat; do
     cp $fixtures/quantized/$name/model.safetensors "$folder/tensors/$name"
 done
 
-awq='{"quantization_config": {"quant_method": "awq", "bits": 4, "version": "gemm", "zero_point": true}}'
-gptq='{"quantization_config": {"quant_method": "gptq", "bits": 4, "checkpoint_format": "gptq_v2"}}'
+# packed_lines CONFIGURATION SHAPE LINE...: packed weights of that shape and their zeros, then other tensors.
+packed_lines() {
+    printf '>>>> config.json\n{"quantization_config": {%s}}\n>>>> model.safetensors\n' "$1"
+    printf '%s\n' "a.qweight I32 $2 abcdefgh1234" 'a.qzeros I32 2,2 hgfedcba' "${@:3}"
+}
+packed_lines '"quant_method": "awq", "bits": 4, "version": "gemm", "zero_point": true' 64,2 \
+    'a.scales F16 2,16 .4/5' >"$folder/weights/awq-lines"
+packed_lines '"quant_method": "gptq", "bits": 4, "checkpoint_format": "gptq_v2"' 8,16 \
+    'a.scales BF16 2,16 .<' 'a.g_idx I32 64 ' >"$folder/weights/gptq-lines"
 state='{"blocksize": 32, "shape": [4, 64], "nested_blocksize": 4, "nested_offset": 0.5, "dtype": "float16"}'
-cat >"$folder/weights/awq-lines" <<END
->>>> config.json
-$awq
->>>> model.safetensors
-a.qweight I32 64,2 abcdefgh1234
-a.qzeros I32 2,2 hgfedcba
-a.scales F16 2,16 .4/5
-END
-cat >"$folder/weights/gptq-lines" <<END
->>>> config.json
-$gptq
->>>> model.safetensors
-a.qweight I32 8,16 abcdefgh1234
-a.qzeros I32 2,2 hgfedcba
-a.scales BF16 2,16 .<
-a.g_idx I32 64 
-END
 cat >"$folder/weights/int8-lines" <<END
 >>>> model.safetensors
 a.weight I8 8,64 abcdefgh
