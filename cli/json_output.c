@@ -33,8 +33,10 @@ json_t *mcv_json_number(double value) {
 mcv_status mcv_json_print(json_t *value) {
     if (!value)
         return MCV_FAIL(MCV_NO_MEMORY, "out of memory for the JSON output");
-    json_dumpf(value, stdout, 0);
+    bool dumped = json_dumpf(value, stdout, 0) == 0;
     putchar('\n');
     json_decref(value);
-    return MCV_OK;
+    if (dumped || ferror(stdout))
+        return MCV_OK;
+    return MCV_FAIL(MCV_BAD_INPUT, "the JSON output is cut short: a text in it is no UTF-8, or memory is short");
 }

@@ -18,7 +18,8 @@ json_t *mcv_json_number(double value);
 void mcv_json_set(json_t **object, const char *key, json_t *value);
 void mcv_json_append(json_t **array, json_t *value);
 
-/* Prints a value in a line of its own and releases it. Write errors show in stdout's state. */
+/* Prints a value in a line of its own and releases it. Write errors show in stdout's state. MCV_BAD_INPUT: a text in
+ * it is no UTF-8. */
 mcv_status mcv_json_print(json_t *value);
 
 #endif

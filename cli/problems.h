@@ -7,7 +7,8 @@
 #include "core/status.h"
 #include "ref/tokenization_qwen2.h"
 
-/* The same thing is listed once. */
+/* The same thing is listed once. A text beyond 1023 bytes is cut between characters; bytes that are no UTF-8 become
+ * U+FFFD. */
 mcv_status mcv_problems_add(json_t *problems, const char *format, ...) MCV_PRINTF(2, 3);
 
 /* Lists the newest message where `status` is a failure. What cannot be allocated is no problem of a file: returned. */
