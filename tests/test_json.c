@@ -122,7 +122,6 @@ Test(json, text_that_is_not_json_is_refused_with_its_line) {
     }
 }
 
-/* transformers writes the integer 10^30 rounded to a double. */
 Test(json, a_byte_0_is_no_text) {
     static const char TEXT[] = "{\"path\": \"a\\u0000b\"}";
     mcv_json root;
@@ -130,6 +129,7 @@ Test(json, a_byte_0_is_no_text) {
     cr_expect(strstr(mcv_error_message(), "expected text, found a byte 0 (\\u0000)"), "%s", mcv_error_message());
 }
 
+/* transformers writes the integer 10^30 rounded to a double. */
 Test(json, integers_beyond_64_bits_are_reals) {
     mcv_json root = parse("{\"big\": 1000000000000000019884624838656, \"negative\": -9223372036854775809, \"i\": 7,"
                           "\"d\": 1.00000000000000000000000, \"s\": \"\\\"99999999999999999999\", \"last\": "
