@@ -64,9 +64,9 @@ static mcv_status run_alone(const bisection *self, side *of) {
     const mcv_unfinished *before = mcv_unfinished_newest();
     mcv_status status = mcv_unfinished_add(made, NULL);
     if (status == MCV_OK)
-        status = write_run(self, of->model, path);
+        status = mcv_unfinished_add_new(path);
     if (status == MCV_OK)
-        status = mcv_unfinished_add(path, NULL);
+        status = write_run(self, of->model, path);
     if (status == MCV_OK)
         status = mcv_dump_open(path, NULL, &of->dump);
     mcv_unfinished_settle(before, false);

@@ -117,7 +117,9 @@ static mcv_status write_text(const char *folder, const char *name, const char *t
     char *path;
     mcv_file_writer writer;
     MCV_TRY(mcv_path_join(&path, folder, name));
-    mcv_status status = mcv_writer_open(&writer, path);
+    mcv_status status = mcv_unfinished_add_new(path);
+    if (status == MCV_OK)
+        status = mcv_writer_open(&writer, path);
     if (status == MCV_OK) {
         status = mcv_writer_write(&writer, text, size);
         if (status == MCV_OK)
@@ -125,8 +127,6 @@ static mcv_status write_text(const char *folder, const char *name, const char *t
         else
             mcv_writer_abandon(&writer);
     }
-    if (status == MCV_OK)
-        status = mcv_unfinished_add(path, NULL);
     free(path);
     return status;
 }
@@ -236,23 +236,18 @@ static mcv_status shard_path(const synthesis *self, int number, char **path) {
 
 static mcv_status finish_shard(synthesis *self) {
     mcv_safetensors_writer *shard = self->shard;
-    char *path;
     self->shard = NULL;
     self->shard_bytes = 0;
-    if (!shard)
-        return MCV_OK;
-    MCV_TRY(mcv_safetensors_commit(shard));
-    MCV_TRY(shard_path(self, self->num_shards, &path));
-    mcv_status status = mcv_unfinished_add(path, NULL);
-    free(path);
-    return status;
+    return shard ? mcv_safetensors_commit(shard) : MCV_OK;
 }
 
 static mcv_status start_shard(synthesis *self) {
     char *path;
     MCV_TRY(finish_shard(self));
     MCV_TRY(shard_path(self, ++self->num_shards, &path));
-    mcv_status status = mcv_safetensors_create(path, &self->shard);
+    mcv_status status = mcv_unfinished_add_new(path);
+    if (status == MCV_OK)
+        status = mcv_safetensors_create(path, &self->shard);
     free(path);
     MCV_TRY(status);
     return mcv_safetensors_add_metadata(self->shard, "format", "pt");
@@ -303,10 +298,10 @@ static mcv_status name_shards(const synthesis *self) {
         MCV_TRY(shard_path(self, i, &from));
         snprintf(name, sizeof name, "model-%05d-of-%05d.safetensors", i, self->num_shards);
         mcv_status status = mcv_path_join(&to, self->folder, name);
+        if (status == MCV_OK)
+            status = mcv_unfinished_add_new(to);
         if (status == MCV_OK && rename(from, to) != 0)
             status = MCV_FAIL(MCV_BAD_INPUT, "%s: %s", to, strerror(errno));
-        if (status == MCV_OK)
-            status = mcv_unfinished_add(to, NULL);
         free(from);
         free(to);
         MCV_TRY(status);
@@ -390,9 +385,8 @@ static mcv_status write_model(synthesis *self, const mcv_arguments *arguments) {
     if (like && (mcv_option_count(arguments, "layers") || mcv_option_count(arguments, "vision-layers")))
         return MCV_FAIL(MCV_USAGE, "--layers and --vision-layers do not go with --like, whose config.json says them");
     self->seed = (uint64_t)seed;
-    if (mkdir(self->folder, 0777) == 0)
-        MCV_TRY(mcv_unfinished_add(self->folder, NULL));
-    else if (errno != EEXIST)
+    MCV_TRY(mcv_unfinished_add_new(self->folder));
+    if (mkdir(self->folder, 0777) != 0 && errno != EEXIST)
         return MCV_FAIL(MCV_BAD_INPUT, "%s: %s", self->folder, strerror(errno));
     MCV_TRY(refuse_model(self->folder));
     MCV_TRY(like ? copy_small_files(like, self->folder)

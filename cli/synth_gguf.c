@@ -48,13 +48,13 @@ mcv_status mcv_synth_gguf(const char *folder, const mcv_mix *mix, uint64_t seed,
     MCV_TRY(mcv_path_join(&language, folder, "model.gguf"));
     mcv_status status = mcv_path_join(&vision, folder, "mmproj.gguf");
     if (status == MCV_OK)
+        status = mcv_unfinished_add_new(language);
+    if (status == MCV_OK)
         status = gguf_write_language(&job, mix, language);
     if (status == MCV_OK)
-        status = mcv_unfinished_add(language, NULL);
+        status = mcv_unfinished_add_new(vision);
     if (status == MCV_OK)
         status = gguf_write_vision(&job, MCV_WEIGHT_F16, vision);
-    if (status == MCV_OK)
-        status = mcv_unfinished_add(vision, NULL);
     free(language);
     free(vision);
     *bytes = self.bytes;

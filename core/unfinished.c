@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/memory.h"
@@ -29,6 +30,11 @@ mcv_status mcv_unfinished_add(const char *path, mcv_unfinished **entry) {
     while (!atomic_compare_exchange_weak(&newest, &added->older, added))
         ;
     return MCV_OK;
+}
+
+mcv_status mcv_unfinished_add_new(const char *path) {
+    struct stat about;
+    return lstat(path, &about) == 0 ? MCV_OK : mcv_unfinished_add(path, NULL);
 }
 
 void mcv_unfinished_done(mcv_unfinished *entry) {

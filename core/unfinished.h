@@ -11,6 +11,9 @@ typedef struct mcv_unfinished mcv_unfinished;
 /* Lists what was just created, under the path by which it can be removed. Any thread may. *entry (NULL: not
  * asked for) is never released. */
 mcv_status mcv_unfinished_add(const char *path, mcv_unfinished **entry);
+/* Lists what is about to be created, so that no signal comes between. What is there already is not listed: it may be
+ * replaced, but a failure does not take it away. */
+mcv_status mcv_unfinished_add_new(const char *path);
 /* It is complete, or gone. NULL is fine. */
 void mcv_unfinished_done(mcv_unfinished *entry);
 

@@ -252,7 +252,9 @@ static mcv_status write_tensors(Packing *self) {
 static mcv_status write_weights(Packing *self) {
     char *path;
     MCV_TRY(mcv_path_join(&path, self->aside, "model.safetensors"));
-    mcv_status status = mcv_safetensors_create(path, &self->writer);
+    mcv_status status = mcv_unfinished_add_new(path);
+    if (status == MCV_OK)
+        status = mcv_safetensors_create(path, &self->writer);
     if (status == MCV_OK)
         status = mcv_safetensors_add_metadata(self->writer, "format", "pt"); /* which transformers wants */
     if (status == MCV_OK)
@@ -261,8 +263,6 @@ static mcv_status write_weights(Packing *self) {
         status = mcv_safetensors_commit(self->writer);
     else
         mcv_safetensors_abandon(self->writer);
-    if (status == MCV_OK)
-        status = mcv_unfinished_add(path, NULL);
     free(path);
     return status;
 }
@@ -291,7 +291,7 @@ static mcv_status write_config(const Packing *self) {
     if (status == MCV_OK && json_object_set_new(config.value, "quantization_config", describe_packing(self->job)) != 0)
         status = MCV_FAIL(MCV_NO_MEMORY, "out of memory (a model's configuration)");
     if (status == MCV_OK)
-        status = mcv_unfinished_add(path, NULL);
+        status = mcv_unfinished_add_new(path);
     if (status == MCV_OK && json_dump_file(config.value, path, JSON_INDENT(2)) != 0)
         status = MCV_FAIL(MCV_BAD_INPUT, "%s: cannot be written: %s", path, strerror(errno));
     free(path);
@@ -303,7 +303,9 @@ static mcv_status copy_file(const char *from, const char *to) {
     mcv_file_map map;
     mcv_file_writer writer;
     MCV_TRY(mcv_file_open_map(from, &map));
-    mcv_status status = mcv_writer_open(&writer, to);
+    mcv_status status = mcv_unfinished_add_new(to);
+    if (status == MCV_OK)
+        status = mcv_writer_open(&writer, to);
     if (status == MCV_OK) {
         status = mcv_writer_write(&writer, map.data, map.size);
         if (status == MCV_OK)
@@ -312,7 +314,7 @@ static mcv_status copy_file(const char *from, const char *to) {
             mcv_writer_abandon(&writer);
     }
     mcv_file_close_map(&map);
-    return status == MCV_OK ? mcv_unfinished_add(to, NULL) : status;
+    return status;
 }
 
 /* Settings, vocabularies, templates and code; neither weights nor what is written anew. */

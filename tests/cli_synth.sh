@@ -4,7 +4,7 @@
 base=golden/models/base-f32
 synth() { "$PROGRAM" synth --like "$base" "$@"; }
 
-plan 20
+plan 21
 expect "a model" 0 "^$work/a: 703616 bytes of weights in 1 file$" synth -o "$work/a"
 expect "it is complete" 0 '^all +75 +351808 +703616$' "$PROGRAM" inspect "$work/a"
 expect "it answers" 0 '.' "$PROGRAM" chat -m "$work/a" -i golden/images/scene.png -p "What is it?" --max-new-tokens 4
@@ -26,9 +26,13 @@ full() (
 )
 expect_error "no room for the weights" 3 'full/model-00001.safetensors: cannot be written: File too large' full
 result "what fails leaves nothing behind" "$(ls -d "$work"/full* 2>/dev/null)"
+mkdir "$work/full" && echo mine >"$work/full/merges.txt"
+full 2>/dev/null
+result "but for what was there before" "$(ls "$work/full" | tr '\n' ' ' | grep -v '^merges.txt $')"
+rm -r "$work/full"
 interrupted() {
     "$PROGRAM" synth --layers 1 -o "$work/interrupted" & # of the full shapes, which takes a while
-    until ls "$work"/interrupted/*.part >/dev/null 2>&1; do kill -0 $! || break; sleep 0.05; done
+    until ls "$work"/interrupted/model-*.part >/dev/null 2>&1; do kill -0 $! || break; sleep 0.05; done
     kill -TERM $!
     wait $!
     [ $? -eq 143 ] || echo "exit code $?, expected 143"
