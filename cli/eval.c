@@ -223,11 +223,20 @@ static mcv_status open_answers(evaluation *self) {
     return path && !self->items.answers ? MCV_FAIL(MCV_BAD_INPUT, "%s: %s", path, strerror(errno)) : MCV_OK;
 }
 
-/* Rows are known by their numbers alone, so those of another input would pass for this one's. */
+/* Rows are known by their numbers alone, so those of another input would pass for this one's. Files that do not say
+ * what they are of (those that `logits` has saved, or programs before this was noted) are taken. */
 static mcv_status check_input(const evaluation *self, const char *path) {
     const char *kept = mcv_saved_logits_input(self->items.likelihood.saved);
-    json_t *found = kept ? json_loads(kept, 0, NULL) : NULL, *about = describe_input(self);
-    mcv_status status = !found || json_equal(found, about) ? MCV_OK : mcv_eval_fail_other(path, found, about);
+    if (!kept)
+        return MCV_OK;
+    json_t *found = json_loads(kept, 0, NULL), *about = describe_input(self);
+    mcv_status status = MCV_OK;
+    if (!about)
+        status = MCV_FAIL_MEMORY(0);
+    else if (!json_is_object(found))
+        status = MCV_FAIL(MCV_BAD_INPUT, "%s: metadata: input: expected a JSON object, found %.80s", path, kept);
+    else if (!json_equal(found, about))
+        status = mcv_eval_fail_other(path, found, about);
     json_decref(found);
     json_decref(about);
     return status;

@@ -28,7 +28,7 @@ at_least() {
         'BEGIN { if (100 * found < least) print 100 * found " %" }')"
 }
 
-plan 37
+plan 39
 expect "held-out items as JSON" 0 "^\{\"items\": $items, \"accuracy\": [0-9.]*, \"by_ability\": \{" \
     evaluate "$work/some.jsonl" --json --answers "$work/answers"
 at_least 93
@@ -54,6 +54,12 @@ tr 'a' 'e' <"$work/text" >"$work/text2"
 expect_error "another text of the same length" 3 'kept: is of another evaluation: input was "[0-9a-f]{32}", is "' "${eval[@]}" --text "$work/text2" --context 16 --check "$work/kept"
 cp "$work/text" "$work/text3"
 expect "the same text under another name" 0 '^kl +0$' "${eval[@]}" --text "$work/text3" --context 16 --check "$work/kept"
+# noted SED_SCRIPT: the kept file with another note of what it is of, as long as before.
+noted() { sed "$1" "$work/kept" >"$work/noted"; }
+noted 's/"input":"{/"input":"[/'
+expect_error "a note that is no JSON" 3 'noted: metadata: input: expected a JSON object, found \["eval"' "${eval[@]}" --text "$work/text" --context 16 --check "$work/noted"
+noted 's/"input":"{/"other":"{/'
+expect "without a note it is taken" 0 '^kl +0$' "${eval[@]}" --text "$work/text" --context 16 --check "$work/noted"
 "${eval[@]}" --text "$work/text" --context 16 --resume "$work/results" >"$work/whole"
 head -c $(($(stat -c %s "$work/results") - 20)) "$work/results" >"$work/broken_off"
 expect "a run that was broken off goes on" 0 "^perplexity +$perplexity$" "${eval[@]}" --text "$work/text" --context 16 --resume "$work/broken_off" --threads 1
