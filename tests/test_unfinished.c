@@ -78,3 +78,17 @@ Test(unfinished, a_group_is_kept_or_removed) {
         cr_expect_eq(mcv_file_exists(folder), complete);
     }
 }
+
+Test(unfinished, what_was_there_before_stays) {
+    char there[300], new[300];
+    snprintf(there, sizeof there, "%s", temporary_path("there"));
+    snprintf(new, sizeof new, "%s", temporary_path("new"));
+    const mcv_unfinished *before = mcv_unfinished_newest();
+    fclose(fopen(there, "w"));
+    cr_assert_eq(mcv_unfinished_add_new(there), MCV_OK);
+    cr_assert_eq(mcv_unfinished_add_new(new), MCV_OK);
+    fclose(fopen(new, "w"));
+    mcv_unfinished_settle(before, false);
+    cr_expect(mcv_file_exists(there));
+    cr_expect_not(mcv_file_exists(new));
+}
