@@ -244,31 +244,31 @@ static void *random_codes(Trial *trial, const char *name, Element element, size_
 
 void generate_gemm_blocks(Trial *trial, void (*kernel)(const mcv_gemm_blocks_args *)) {
     mcv_gemm_blocks_args a = {.group = trial_chance(trial, 2) ? 16 : 32, .bits = 4 + 2 * (int)trial_below(trial, 3)};
-    bool levels = trial_chance(trial, 2), minima = trial_chance(trial, 2);
+    bool scaled = trial_chance(trial, 2), minima = trial_chance(trial, 2);
     draw_sizes(trial, &a.m, &a.n, &a.k);
     if (trial_chance(trial, 50)) { /* more rows than weights are unpacked for at a time */
         a.m = trial_between(trial, 250, 300);
         a.n = trial_between(trial, 0, 20);
     }
-    a.block = levels ? 256 : a.group;
-    a.k = levels && a.k < a.block && !trial_chance(trial, 4) ? a.block : a.k - a.k % a.block;
+    a.block = scaled ? 256 : a.group;
+    a.k = scaled && a.k < a.block && !trial_chance(trial, 4) ? a.block : a.k - a.k % a.block;
     a.zero = trial_chance(trial, 2) ? 128 : (int)trial_below(trial, 129);
     if (a.bits == 4 && trial_chance(trial, 2))
         a.levels = random_codes(trial, "levels", ELEMENT_I8, 16, 0);
     size_t panels = round_up(a.n, MCV_LANES) / MCV_LANES, blocks = panels * (a.k / a.block) * MCV_LANES;
     size_t groups = panels * (a.k / a.group) * MCV_LANES;
-    Quantized x = make_quantized(trial, a.m, a.k, a.block, levels ? 16 : a.block, a.k);
+    Quantized x = make_quantized(trial, a.m, a.k, a.block, scaled ? 16 : a.block, a.k);
     a.q = x.q;
     a.ldq = x.ldq;
     a.scale = x.scale;
     a.sum = x.sum;
     a.w = random_codes(trial, "w", ELEMENT_U8, panels * MCV_LANES * a.k / 8 * (size_t)a.bits, 64);
     a.w_scale = trial_filled(trial, "w_scale", ELEMENT_F16, (Shape){1, blocks, blocks, 0}, trial_values(trial));
-    if (levels)
+    if (scaled)
         a.w_group_scale = random_codes(trial, "w_group_scale", ELEMENT_I8, groups, 0);
     if (minima)
         a.w_min = trial_filled(trial, "w_min", ELEMENT_F16, (Shape){1, blocks, blocks, 0}, trial_values(trial));
-    if (levels && minima)
+    if (scaled && minima)
         a.w_group_min = random_codes(trial, "w_group_min", ELEMENT_U8, groups, 0);
     SET_OUTPUT(trial, a);
     trial_describe(
