@@ -208,47 +208,70 @@ static mcv_ops make_ops(void) {
     return ops;
 }
 
-/* Nested scales, blocks that rows begin in the middle of. Levels are rounded to 16 bits, scales to what they are of
- * that. */
+/* Nested scales, blocks that rows begin in the middle of. */
+enum {
+    NF4_COLUMNS = 96,
+    NF4_BLOCK = 64,
+    NF4_ELEMENTS = ROWS * NF4_COLUMNS,
+    NF4_BLOCKS = (NF4_ELEMENTS + NF4_BLOCK - 1) / NF4_BLOCK
+};
+
+typedef struct Nf4Layer {
+    uint8_t bytes[NF4_ELEMENTS / 2], absmax[NF4_BLOCKS];
+    float nested_table[256], nested_absmax[NF4_BLOCKS / 4 + 1];
+    mcv_nf4 nf4;
+    Linear linear;
+} Nf4Layer;
+
+static void make_nf4(Nf4Layer *layer) {
+    mcv_random random = mcv_random_begin(10, 0);
+    layer->nf4 = (mcv_nf4){.weight = layer->bytes,
+                           .elements = NF4_ELEMENTS,
+                           .block_size = NF4_BLOCK,
+                           .absmax = MCV_TENSOR(MCV_U8, layer->absmax, NF4_BLOCKS),
+                           .nested_table = (const uint8_t *)layer->nested_table,
+                           .nested_absmax = (const uint8_t *)layer->nested_absmax,
+                           .nested_block_size = 4,
+                           .nested_offset = 0.25f};
+    layer->linear = (Linear){.name = "layer",
+                             .weight = {.type = MCV_WEIGHT_NF4,
+                                        .rank = 2,
+                                        .shape = {ROWS, NF4_COLUMNS},
+                                        .rows = ROWS,
+                                        .columns = NF4_COLUMNS,
+                                        .nf4 = &layer->nf4}};
+    for (size_t i = 0; i < sizeof layer->bytes; i++)
+        layer->bytes[i] = (uint8_t)mcv_random_next(&random);
+    for (size_t i = 0; i < sizeof layer->absmax; i++)
+        layer->absmax[i] = (uint8_t)mcv_random_next(&random);
+    for (size_t i = 0; i < 16; i++)
+        layer->nf4.table[i] = (float)(mcv_random_uniform(&random) * 3 - 1);
+    for (size_t i = 0; i < 256; i++)
+        layer->nested_table[i] = (float)mcv_random_uniform(&random);
+    for (size_t i = 0; i < sizeof layer->nested_absmax / sizeof *layer->nested_absmax; i++)
+        layer->nested_absmax[i] = (float)mcv_random_uniform(&random);
+}
+
+/* Levels are rounded to 16 bits, scales to what they are of that. */
 Test(packed, nf4_keeps_its_codes, .fini = end) {
-    enum { K = 96, BLOCK = 64, ELEMENTS = ROWS * K, BLOCKS = (ELEMENTS + BLOCK - 1) / BLOCK };
+    enum { K = NF4_COLUMNS };
     mcv_packer packer = begin();
     mcv_ops ops = make_ops();
-    uint8_t bytes[ELEMENTS / 2], absmax[BLOCKS];
-    float nested_table[256], nested_absmax[BLOCKS / 4 + 1], row[K], x[TOKENS * K], y[TOKENS * ROWS];
-    mcv_random random = mcv_random_begin(10, 0);
-    mcv_nf4 nf4 = {.weight = bytes,
-                   .elements = ELEMENTS,
-                   .block_size = BLOCK,
-                   .absmax = MCV_TENSOR(MCV_U8, absmax, BLOCKS),
-                   .nested_table = (const uint8_t *)nested_table,
-                   .nested_absmax = (const uint8_t *)nested_absmax,
-                   .nested_block_size = 4,
-                   .nested_offset = 0.25f};
-    Linear linear = {
-        .name = "layer",
-        .weight = {.type = MCV_WEIGHT_NF4, .rank = 2, .shape = {ROWS, K}, .rows = ROWS, .columns = K, .nf4 = &nf4}};
+    Nf4Layer layer;
+    float row[K], x[TOKENS * K], y[TOKENS * ROWS];
+    mcv_random random = mcv_random_begin(11, 0);
     mcv_packed packed;
-    for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = (uint8_t)mcv_random_next(&random);
-    for (size_t i = 0; i < sizeof absmax; i++)
-        absmax[i] = (uint8_t)mcv_random_next(&random);
-    for (size_t i = 0; i < 16; i++)
-        nf4.table[i] = (float)(mcv_random_uniform(&random) * 3 - 1);
-    for (size_t i = 0; i < 256; i++)
-        nested_table[i] = (float)mcv_random_uniform(&random);
-    for (size_t i = 0; i < sizeof nested_absmax / sizeof *nested_absmax; i++)
-        nested_absmax[i] = (float)mcv_random_uniform(&random);
+    make_nf4(&layer);
     for (size_t i = 0; i < TOKENS * K; i++)
         x[i] = (float)(mcv_random_uniform(&random) * 2 - 1);
-    cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+    cr_assert_eq(mcv_pack_linear(&packer, "layer", &layer.linear, MCV_PRECISION_STORED, &packed), MCV_OK);
     cr_assert(packed.layout == MCV_LAYOUT_NF4 && packed.group == 32 && packer.widened == 0);
     mcv_rows rows = mcv_rows_of(x, TOKENS, K);
     cr_assert_eq(mcv_linear(&ops, &arena, &rows, &packed, y, false), MCV_OK);
     for (size_t n = 0; n < ROWS; n++) {
         const float *scales = part_of(&packed, MCV_PART_W_SCALE, n);
         double bounds[TOKENS] = {0}, exact[TOKENS] = {0};
-        mcv_weight_to_f32(&linear.weight, n, 1, row);
+        mcv_weight_to_f32(&layer.linear.weight, n, 1, row);
         for (size_t k = 0; k < K; k++) {
             double scale = scales[k / 32 * 16 + n % 16], half = scale * (0.5 + MCV_MOST_LEVEL * 0x1p-22);
             double off = fabs(packed.nf4_levels[code_of(&packed, n, k)] * scale - (double)row[k]);
@@ -261,8 +284,8 @@ Test(packed, nf4_keeps_its_codes, .fini = end) {
         for (size_t m = 0; m < TOKENS; m++)
             cr_assert(fabs((double)y[m * ROWS + n] - exact[m]) <= bounds[m], "row %zu, token %zu", n, m);
     }
-    nf4.table[3] = (float)NAN;
-    cr_assert_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+    layer.nf4.table[3] = (float)NAN;
+    cr_assert_eq(mcv_pack_linear(&packer, "layer", &layer.linear, MCV_PRECISION_STORED, &packed), MCV_OK);
     cr_expect(packed.layout == MCV_LAYOUT_F32 && packer.widened == 1);
     free(ops.scratch);
 }
@@ -405,12 +428,11 @@ Test(packed, layers_of_several_types_share_an_input, .fini = end) {
 }
 
 /* Packs a layer into a file and opens it. */
-static mcv_safetensors *keep(mcv_packer *packer, const Linear *linear) {
-    mcv_packed packed;
+static mcv_safetensors *keep(mcv_packer *packer, const Linear *linear, mcv_packed *packed) {
     mcv_safetensors *kept;
     packer->kept = NULL;
     cr_assert_eq(mcv_safetensors_create(temporary_path("kept"), &packer->writer), MCV_OK);
-    cr_assert_eq(mcv_pack_linear(packer, "layer", linear, MCV_PRECISION_STORED, &packed), MCV_OK);
+    cr_assert_eq(mcv_pack_linear(packer, "layer", linear, MCV_PRECISION_STORED, packed), MCV_OK);
     cr_assert_eq(mcv_safetensors_commit(packer->writer), MCV_OK);
     cr_assert_eq(mcv_safetensors_open(temporary_path("kept"), &kept), MCV_OK);
     packer->writer = NULL;
@@ -424,7 +446,7 @@ Test(packed, kept_parts_are_those_of_these_weights, .fini = end) {
     Linear linear = {.name = "layer", .weight = random_weight(MCV_WEIGHT_Q5_K, 6)};
     Linear other = {.name = "layer", .weight = random_weight(MCV_WEIGHT_Q5_K, 7)};
     mcv_packed found;
-    mcv_safetensors *kept = keep(&packer, &linear);
+    mcv_safetensors *kept = keep(&packer, &linear, &found);
     cr_expect_eq(mcv_pack_linear(&packer, "layer", &other, MCV_PRECISION_STORED, &found), MCV_DIFFERS);
     cr_expect_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_INT8, &found), MCV_DIFFERS);
     cr_expect_eq(mcv_pack_linear(&packer, "layer", &linear, MCV_PRECISION_F32, &found), MCV_DIFFERS);
@@ -443,13 +465,73 @@ Test(packed, kept_bytes_are_not_read_again, .fini = end) {
     Int8Layer layer;
     mcv_packed found;
     make_int8(&layer);
-    mcv_safetensors *kept = keep(&packer, &layer.linear);
+    mcv_safetensors *kept = keep(&packer, &layer.linear, &found);
     layer.bytes[0] = 128;
     cr_assert_eq(mcv_pack_linear(&packer, "layer", &layer.linear, MCV_PRECISION_STORED, &found), MCV_OK);
     cr_expect_eq(found.layout, MCV_LAYOUT_INT8);
     mcv_safetensors_close(kept);
-    kept = keep(&packer, &layer.linear);
+    kept = keep(&packer, &layer.linear, &found);
     cr_assert_eq(mcv_pack_linear(&packer, "layer", &layer.linear, MCV_PRECISION_STORED, &found), MCV_OK);
     cr_expect_eq(found.layout, MCV_LAYOUT_F32);
+    mcv_safetensors_close(kept);
+}
+
+static void check_kept(const char *name, mcv_packer *packer, const Linear *linear) {
+    mcv_packed packed, found;
+    mcv_safetensors *kept = keep(packer, linear, &packed);
+    cr_assert_eq(mcv_pack_linear(packer, "layer", linear, MCV_PRECISION_STORED, &found), MCV_OK, "%s", name);
+    mcv_kept_copy(packer);
+    cr_expect_eq(found.layout, packed.layout, "%s", name);
+    cr_expect_eq(found.levels, packed.levels, "%s", name);
+    cr_expect_arr_eq(found.nf4_levels, packed.nf4_levels, sizeof found.nf4_levels, "%s", name);
+    for (int part = 0; part < MCV_PARTS; part++) {
+        size_t size = mcv_panels(packed.n) * packed.parts[part].panel_bytes;
+        cr_assert_eq(found.parts[part].panel_bytes, packed.parts[part].panel_bytes, "%s, part %d", name, part);
+        cr_expect(size == 0 || memcmp(found.parts[part].data, packed.parts[part].data, size) == 0, "%s, part %d", name,
+                  part);
+    }
+    mcv_safetensors_close(kept);
+    packer->kept_data = NULL;
+}
+
+Test(packed, kept_parts_are_those_that_were_packed, .fini = end) {
+    static const mcv_weight_type TYPES[] = {MCV_WEIGHT_F16, MCV_WEIGHT_IQ4_NL, MCV_WEIGHT_IQ4_XS};
+    mcv_packer packer = begin();
+    Nf4Layer layer;
+    for (int i = 0; i < 3; i++) {
+        Linear linear = {.name = "layer", .weight = random_weight(TYPES[i], 12)};
+        check_kept(mcv_weight_type_name(TYPES[i]), &packer, &linear);
+        free((void *)(uintptr_t)linear.weight.data);
+    }
+    make_nf4(&layer);
+    check_kept("NF4", &packer, &layer.linear);
+}
+
+/* All that NF4's scales are made of. */
+Test(packed, kept_nf4_has_these_scales, .fini = end) {
+    mcv_packer packer = begin();
+    Nf4Layer layer;
+    mcv_packed packed;
+    make_nf4(&layer);
+    mcv_safetensors *kept = keep(&packer, &layer.linear, &packed);
+    for (int i = 0; i < 6; i++) {
+        make_nf4(&layer);
+        if (i == 0)
+            layer.absmax[0]++;
+        else if (i == 1)
+            layer.nested_absmax[0] += 1;
+        else if (i == 2)
+            layer.nested_table[0] += 1;
+        else if (i == 3)
+            layer.nf4.nested_offset += 1;
+        else if (i == 4)
+            layer.nf4.nested_block_size *= 2;
+        else
+            layer.nf4.block_size *= 2;
+        cr_expect_eq(mcv_pack_linear(&packer, "layer", &layer.linear, MCV_PRECISION_STORED, &packed), MCV_DIFFERS,
+                     "change %d", i);
+    }
+    make_nf4(&layer);
+    cr_expect_eq(mcv_pack_linear(&packer, "layer", &layer.linear, MCV_PRECISION_STORED, &packed), MCV_OK);
     mcv_safetensors_close(kept);
 }

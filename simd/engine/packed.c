@@ -29,10 +29,28 @@ static bool choose_layout(mcv_packer *packer, const mcv_weight *weight, mcv_prec
     return false;
 }
 
+enum { MOST = 256 }; /* bytes of an array that are hashed */
+
+static uint64_t hash_begin(const void *bytes, size_t size, uint64_t hash) {
+    return XXH3_64bits_withSeed(bytes, size < MOST ? size : MOST, hash);
+}
+
+static uint64_t hash_nf4(const mcv_nf4 *nf4, uint64_t hash) {
+    const uint64_t sizes[] = {nf4->block_size, nf4->nested_block_size};
+    size_t blocks = mcv_groups(nf4->elements, nf4->block_size);
+    hash = XXH3_64bits_withSeed(sizes, sizeof sizes, hash);
+    hash = XXH3_64bits_withSeed(nf4->table, sizeof nf4->table, hash);
+    hash = hash_begin(nf4->absmax.data, blocks * mcv_dtype_bits(nf4->absmax.dtype) / 8, hash);
+    if (!nf4->nested_table)
+        return hash;
+    hash = XXH3_64bits_withSeed(&nf4->nested_offset, sizeof nf4->nested_offset, hash);
+    hash = hash_begin(nf4->nested_table, 256 * sizeof(float), hash);
+    return hash_begin(nf4->nested_absmax, mcv_groups(blocks, nf4->nested_block_size) * sizeof(float), hash);
+}
+
 /* Hashes bytes from the middle of the weights, their shape and type and how they are packed: what tells a file that was
  * made from them from one that was not. More bytes would have more of the model's file read. */
 static uint64_t fingerprint(const mcv_weight *weight, const mcv_packed *packed, bool stored) {
-    enum { MOST = 256 };
     uint64_t words[] = {5 /* of the layouts */, (uint64_t)weight->type,   packed->n,     packed->k,
                         weight->first_row,      (uint64_t)packed->layout, packed->group, stored};
     uint64_t hash = XXH3_64bits(words, sizeof words);
@@ -41,10 +59,10 @@ static uint64_t fingerprint(const mcv_weight *weight, const mcv_packed *packed, 
         const uint64_t settings[] = {grouped->is_awq, (uint64_t)grouped->zero_offset, grouped->group_size};
         size_t zeros = grouped->groups * (grouped->out / 8) * sizeof(int32_t);
         hash = XXH3_64bits_withSeed(settings, sizeof settings, hash);
-        hash = XXH3_64bits_withSeed(grouped->qzeros, zeros < MOST ? zeros : MOST, hash);
+        hash = hash_begin(grouped->qzeros, zeros, hash);
     }
     if (weight->nf4)
-        hash = XXH3_64bits_withSeed(weight->nf4->table, sizeof weight->nf4->table, hash);
+        hash = hash_nf4(weight->nf4, hash);
     const uint8_t *bytes;
     size_t size = mcv_weight_sample(weight, MOST, &bytes);
     return XXH3_64bits_withSeed(bytes, size, hash);
