@@ -198,13 +198,13 @@ typedef enum mcv_engine_kind {
 
 /* What the fast engine multiplies weights as, and keeps keys and values as. */
 typedef enum mcv_precision {
-    MCV_PRECISION_F32, /* weights that are BF16 in the file stay so: the same numbers in half the memory */
+    MCV_PRECISION_F32, /* weights that are BF16 or F16 in the file stay so: the same numbers in half the memory */
     MCV_PRECISION_BF16,
-    MCV_PRECISION_INT8, /* weights: a scale for each row, and activations in int8 with a scale for each token */
+    MCV_PRECISION_INT8,   /* weights: a scale for each row, and activations in int8 with a scale for each token */
     MCV_PRECISION_INT4,   /* weights: a scale for each group of a row, and activations in int8 the same */
-    MCV_PRECISION_STORED, /* weights that are quantized in the file: as they are, number for number, and activations in
-                             int8 with a scale for each of their blocks; all others, and quantized ones for which there
-                             is no kernel (mcv_model_remark), as F32 */
+    MCV_PRECISION_STORED, /* weights that are quantized in the file: as they are, number for number (but NF4's 16 levels
+                             are rounded to 16 bits), and activations in int8 with a scale for each of their blocks; all
+                             others, and quantized ones for which there is no kernel (mcv_model_remark), as F32 */
 } mcv_precision;
 
 /* How exact the fast engine's products are. */

@@ -16,7 +16,7 @@ typedef enum mcv_layout {
     MCV_LAYOUT_INT8,
     MCV_LAYOUT_INT4,
     MCV_LAYOUT_BLOCKS,
-    MCV_LAYOUT_F16, /* behind those that files of packed weights know by their numbers */
+    MCV_LAYOUT_F16,
     MCV_LAYOUT_NF4,
     MCV_LAYOUTS
 } mcv_layout;
