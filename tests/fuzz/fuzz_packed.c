@@ -15,21 +15,36 @@ enum { ROWS = 17, COLUMNS = 256, BYTES = ROWS * COLUMNS * 4 };
 
 static uint8_t bytes[BYTES]; /* of every layer; zeros */
 
-/* A layout each, and of blocks one with minima. */
+static const mcv_nf4 NF4 = {.weight = bytes,
+                            .table = {1},
+                            .elements = ROWS * COLUMNS,
+                            .block_size = 64,
+                            .absmax = {.dtype = MCV_F32, .rank = 1, .shape = {ROWS * COLUMNS / 64}, .data = bytes}};
+
+/* A layout each, and of blocks one with minima and one with levels. */
 static const struct {
     const char *key;
     mcv_weight_type type;
     mcv_precision precision;
 } LAYERS[] = {
-    {"f32", MCV_WEIGHT_F32, MCV_PRECISION_F32},    {"bf16", MCV_WEIGHT_F32, MCV_PRECISION_BF16},
-    {"int8", MCV_WEIGHT_F32, MCV_PRECISION_INT8},  {"int4", MCV_WEIGHT_F32, MCV_PRECISION_INT4},
-    {"q6", MCV_WEIGHT_Q6_K, MCV_PRECISION_STORED}, {"q4", MCV_WEIGHT_Q4_K, MCV_PRECISION_STORED},
+    {"f32", MCV_WEIGHT_F32, MCV_PRECISION_F32},       {"bf16", MCV_WEIGHT_F32, MCV_PRECISION_BF16},
+    {"int8", MCV_WEIGHT_F32, MCV_PRECISION_INT8},     {"int4", MCV_WEIGHT_F32, MCV_PRECISION_INT4},
+    {"f16", MCV_WEIGHT_F16, MCV_PRECISION_F32},       {"nf4", MCV_WEIGHT_NF4, MCV_PRECISION_STORED},
+    {"q6", MCV_WEIGHT_Q6_K, MCV_PRECISION_STORED},    {"q4", MCV_WEIGHT_Q4_K, MCV_PRECISION_STORED},
+    {"iq4", MCV_WEIGHT_IQ4_XS, MCV_PRECISION_STORED},
 };
 
 enum { NUM_LAYERS = sizeof LAYERS / sizeof *LAYERS };
 
+static mcv_weight weight_of(mcv_weight_type type) {
+    if (type != MCV_WEIGHT_NF4)
+        return mcv_weight_matrix(type, bytes, ROWS, COLUMNS);
+    return (mcv_weight){
+        .type = type, .rank = 2, .shape = {ROWS, COLUMNS}, .rows = ROWS, .columns = COLUMNS, .nf4 = &NF4};
+}
+
 static mcv_status pack(mcv_packer *packer, int layer, mcv_packed *packed) {
-    Linear linear = {.name = "layer", .weight = mcv_weight_matrix(LAYERS[layer].type, bytes, ROWS, COLUMNS)};
+    Linear linear = {.name = "layer", .weight = weight_of(LAYERS[layer].type)};
     return mcv_pack_linear(packer, LAYERS[layer].key, &linear, LAYERS[layer].precision, packed);
 }
 

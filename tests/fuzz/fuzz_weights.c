@@ -14,7 +14,7 @@ static const char *const FILES[] = {"config.json", "model.safetensors", "model.s
 static void pack(const mcv_weight *weight) {
     enum { MOST = 1 << 14 };
     static const mcv_precision PRECISIONS[] = {MCV_PRECISION_STORED, MCV_PRECISION_INT4, MCV_PRECISION_INT8,
-                                               MCV_PRECISION_F32};
+                                               MCV_PRECISION_BF16, MCV_PRECISION_F32};
     Linear linear = {.name = "layer", .weight = *weight};
     if (weight->rank != 2 || weight->columns == 0 || weight->rows * weight->columns > MOST)
         return;
