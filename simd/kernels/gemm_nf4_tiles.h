@@ -15,18 +15,14 @@ typedef struct Panel {
     size_t n, count;
 } Panel;
 
-enum { STEP = 8 /* k that a register of codes holds */, AHEAD = 1024 /* bytes of prefetching */ };
-
-static size_t groups_of(const mcv_gemm_nf4_args *a) {
-    return a->k ? a->k / a->group : 0;
-}
+enum { STEP = 8 /* k that a register of codes holds */ };
 
 static Panel panel_of(const mcv_gemm_nf4_args *a, size_t n) {
-    return (Panel){.w = a->w + n * a->k / 2, .scale = a->w_scale + n * groups_of(a)};
+    return (Panel){.w = a->w + n * a->k / 2, .scale = a->w_scale + n * mcv_groups(a->k, a->group)};
 }
 
 static size_t row_bytes(const mcv_gemm_nf4_args *a) {
-    return groups_of(a) * sizeof *a->scale + a->k * sizeof(int16_t);
+    return mcv_groups(a->k, a->group) * sizeof *a->scale + a->k * sizeof(int16_t);
 }
 
 static void copy_rows(const mcv_gemm_nf4_args *a, size_t first, size_t rows, char *memory);
@@ -35,7 +31,7 @@ static void copy_rows(const mcv_gemm_nf4_args *a, size_t first, size_t rows, cha
 
 /* To scale [groups][rows], q [k / STEP][rows][STEP], even ones before odd ones of each four. */
 static void copy_rows(const mcv_gemm_nf4_args *a, size_t first, size_t rows, char *memory) {
-    size_t groups = groups_of(a);
+    size_t groups = mcv_groups(a->k, a->group);
     float *scale = (float *)memory;
     int16_t *q = (int16_t *)(scale + groups * rows);
     for (size_t r = 0; r < rows; r++) {
@@ -56,8 +52,6 @@ MCV_INLINE void add_step(mcv_ints dot[][MCV_TILE_PANELS], const uint8_t *const w
     mcv_ints level[MCV_TILE_PANELS][STEP / 2];
     MCV_EACH_PANEL({
         mcv_ints both = mcv_ints_load(w[p]);
-        if (rows <= TILE_ROWS / 2)
-            __builtin_prefetch((const char *)w[p] + AHEAD);
         mcv_shorts_look_up(levels, both, level[p]);
         mcv_shorts_look_up(levels, mcv_ints_shift_right(both, 4), level[p] + 2);
     })
@@ -74,7 +68,7 @@ MCV_INLINE void add_step(mcv_ints dot[][MCV_TILE_PANELS], const uint8_t *const w
 MCV_INLINE void multiply(const mcv_gemm_nf4_args *a, const Panel panel[], const char *x, float *y, const int rows) {
     const int panels = panels_of(rows);
     const mcv_levels levels = mcv_levels_load(a->levels);
-    const size_t groups = groups_of(a);
+    const size_t groups = mcv_groups(a->k, a->group);
     const float *scale = (const float *)x;
     const int16_t *q = (const int16_t *)(scale + groups * (size_t)rows);
     const uint8_t *w[MCV_TILE_PANELS];

@@ -1,5 +1,5 @@
-/* The walk over panels and rows of products whose weights are quantized by groups, for gemm_int4_tiles.h and
- * gemm_blocks_tiles.h. Before they include this file, they define
+/* The walk over panels and rows of products whose weights are quantized by groups, for gemm_int4_tiles.h,
+ * gemm_blocks_tiles.h and gemm_nf4_tiles.h. Before they include this file, they define
  *
  * - Arguments, the kernel's;
  * - Panel, the places of a panel's weights, with size_t n, its first output, and count, how many are wanted;

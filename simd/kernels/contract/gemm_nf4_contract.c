@@ -11,7 +11,7 @@ static int32_t group_dot(const mcv_gemm_nf4_args *a, const uint8_t *w, const int
 }
 
 void mcv_gemm_nf4_contract(const mcv_gemm_nf4_args *a) {
-    size_t groups = a->k ? a->k / a->group : 0;
+    size_t groups = mcv_groups(a->k, a->group);
     for (size_t m = 0; m < a->m; m++)
         for (size_t n = 0; n < a->n; n++) {
             float total = 0;
