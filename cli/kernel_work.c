@@ -256,16 +256,16 @@ static void run_nf4(const mcv_kernel_work *work, size_t begin, size_t end, void 
 }
 
 static mcv_status make_nf4(mcv_kernel_work *work, mcv_arena *arena) {
-    static const int16_t LEVELS[16] = {-32639, -22721, -17141, -12888, -9283, -6034, -2972, 0,
-                                       2598,   5252,   8031,   11035,  14387, 18356, 23602, 32639};
     const mcv_kernel_case *s = &work->shape;
     size_t rows = s->layers * work->parts * MCV_LANES, scales = rows * (s->k / s->group);
-    mcv_gemm_nf4_args a = {
-        .m = s->m, .n = s->n, .k = s->k, .group = s->group, .levels = LEVELS, .ldq = s->k, .ldy = s->n};
+    mcv_gemm_nf4_args a = {.m = s->m, .n = s->n, .k = s->k, .group = s->group, .ldq = s->k, .ldy = s->n};
     const int32_t *sum;
+    uint16_t *levels;
     MCV_TRY(make_quantized(s, s->group, s->group, a.ldq, arena, &a.q, &a.scale, &sum));
+    MCV_TRY(random_halves(arena, 16, 0x3fff, &levels)); /* any below MCV_MOST_LEVEL do */
     MCV_TRY(random_bytes(arena, rows * s->k / 2, 255, &a.w));
     MCV_TRY(random_floats(arena, scales, (float **)&a.w_scale));
+    a.levels = (const int16_t *)levels;
     MCV_TRY(random_floats(arena, s->m * s->n, &a.y));
     work->arguments.nf4 = a;
     work->run = run_nf4;
