@@ -10,9 +10,17 @@ typedef struct worker {
     pthread_t thread;
 } worker;
 
-/* How often a thread looks for work, or for the end of it, before it sleeps: some ten microseconds, less than waking up
- * takes. Products of a single token follow each other that closely. */
-enum { LOOKS = 4000, SHARE = 4, SMALLEST = 64 };
+enum {
+    /* How often a thread looks for work, or for the end of it, before it sleeps: some ten microseconds, less than
+     * waking up takes. Products of a single token follow each other that closely. */
+    LOOKS = 4000,
+    /* A piece is this part of what each thread has left: a thread that memory keeps waiting holds up the others by no
+     * more than that, and the number of pieces grows with the logarithm of the indices alone. */
+    SHARE = 4,
+    /* But no less than this part of all that a thread has: the last pieces, which threads wait for, take about a
+     * hundredth of the whole time, and each is still worth its call. */
+    SMALLEST = 64
+};
 
 struct mcv_pool {
     int threads, looks;
