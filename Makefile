@@ -24,12 +24,11 @@ LIBAV_SOURCES := video/video_libav.c video/libav_index.c video/libav_rgb.c
 CPPFLAGS += $(if $(LIBAV),$(shell pkg-config --cflags $(LIBAV_PACKAGES)))
 LDLIBS := $(if $(LIBAV),$(shell pkg-config --libs $(LIBAV_PACKAGES))) $(LDLIBS)
 
-# OpenBLAS, for --blas openblas, where it is installed. `make OPENBLAS=` builds without it.
+# OpenBLAS, for --blas openblas, where it is installed; loaded when it is asked for. `make OPENBLAS=` builds without it.
 ifeq ($(origin OPENBLAS),undefined)
 OPENBLAS := $(if $(SYSROOT),,$(shell pkg-config --exists openblas 2>/dev/null && echo yes))
 endif
 CPPFLAGS += $(if $(OPENBLAS),$(shell pkg-config --cflags openblas))
-LDLIBS := $(if $(OPENBLAS),$(shell pkg-config --libs openblas)) $(LDLIBS)
 
 CFLAGS_release := -O3
 CFLAGS_debug := -O0
@@ -52,7 +51,7 @@ ARCHITECTURE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 OTHER_KERNELS := $(filter-out $(KERNEL_FOLDERS_$(ARCHITECTURE)),$(KERNEL_FOLDERS_x86_64) $(KERNEL_FOLDERS_aarch64))
 LIBRARY_SOURCES := $(filter-out $(OTHER_KERNELS:%=simd/kernels/%/%),$(LIBRARY_SOURCES))
 LIBRARY_SOURCES := $(filter-out $(if $(LIBAV),video/libav_missing.c,$(LIBAV_SOURCES)),$(LIBRARY_SOURCES))
-OPENBLAS_SOURCES := blas/blas_openblas.c blas/openblas_attention.c
+OPENBLAS_SOURCES := blas/blas_openblas.c blas/openblas_attention.c blas/openblas_library.c
 LIBRARY_SOURCES := $(filter-out $(if $(OPENBLAS),blas/blas_missing.c,$(OPENBLAS_SOURCES)),$(LIBRARY_SOURCES))
 CLI_SOURCES := $(sort $(wildcard cli/*.c))
 # Text that is part of the program, as C strings.

@@ -25,14 +25,14 @@
  * multiplied with zeros. Fewer queries, and those with more keys than 5,000 or so, are left to the table's kernel. The
  * table has to hold softmax and attention already.
  *
- * MCV_UNSUPPORTED: this build has no OpenBLAS. */
+ * OpenBLAS is loaded by the first call. MCV_UNSUPPORTED: this build has no OpenBLAS, or it cannot be loaded. */
 mcv_status mcv_blas_select(mcv_kernels *kernels);
 
-/* What OpenBLAS says of itself, with the CPU whose kernels it took; NULL: this build has none. */
+/* What OpenBLAS says of itself, with the CPU whose kernels it took; NULL: there is none. */
 const char *mcv_blas_version(void);
 
-/* y = x w^T by one call with OpenBLAS's own threads, for benchmarks. x: [m][k], w: [n][k], y: [m][n], dense. Does
- * nothing in a build without it. */
+/* y = x w^T by one call with OpenBLAS's own threads, for benchmarks. x: [m][k], w: [n][k], y: [m][n], dense. After
+ * mcv_blas_select; does nothing in a build without it. */
 void mcv_blas_product(int threads, size_t m, size_t n, size_t k, const float *x, const float *w, float *y);
 
 #endif

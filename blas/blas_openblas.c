@@ -1,8 +1,8 @@
-#include <cblas.h>
 #include <string.h>
 
 #include "blas/blas.h"
 #include "blas/openblas_attention.h"
+#include "blas/openblas_library.h"
 #include "core/tensor.h"
 
 /* A block of widened weights is [length][COLUMNS]; beside it in scratch lie ROWS rows of activations of int4. */
@@ -24,8 +24,8 @@ static void start_outputs(size_t m, size_t n, const float *bias, bool accumulate
 /* y += x times a block of weights. */
 static void add_block(size_t m, size_t n, size_t length, const float *x, size_t ldx, const float *block, float *y,
                       size_t ldy) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)m, (blasint)n, (blasint)length, 1, x, (blasint)ldx,
-                block, COLUMNS, 1, y, (blasint)ldy);
+    mcv_openblas_library.sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)m, (blasint)n, (blasint)length, 1, x,
+                               (blasint)ldx, block, COLUMNS, 1, y, (blasint)ldy);
 }
 
 /* One panel's weights from k on become 16 columns of a block. */
@@ -116,7 +116,8 @@ static void gemm_int4(const mcv_gemm_int4_args *a) {
 /* ---- The table ---------------------------------------------------------------------------------------------- */
 
 mcv_status mcv_blas_select(mcv_kernels *kernels) {
-    openblas_set_num_threads(1);
+    MCV_TRY(mcv_openblas_load());
+    mcv_openblas_library.set_num_threads(1);
     kernels->gemm_f32 = gemm_f32;
     kernels->gemm_bf16 = gemm_bf16;
     kernels->gemm_f16 = gemm_f16;
@@ -126,12 +127,12 @@ mcv_status mcv_blas_select(mcv_kernels *kernels) {
 }
 
 const char *mcv_blas_version(void) {
-    return openblas_get_config();
+    return mcv_openblas_load() == MCV_OK ? mcv_openblas_library.get_config() : NULL;
 }
 
 void mcv_blas_product(int threads, size_t m, size_t n, size_t k, const float *x, const float *w, float *y) {
-    openblas_set_num_threads(threads);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)m, (blasint)n, (blasint)k, 1, x, (blasint)k, w,
-                (blasint)k, 0, y, (blasint)n);
-    openblas_set_num_threads(1);
+    mcv_openblas_library.set_num_threads(threads);
+    mcv_openblas_library.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)m, (blasint)n, (blasint)k, 1, x,
+                               (blasint)k, w, (blasint)k, 0, y, (blasint)n);
+    mcv_openblas_library.set_num_threads(1);
 }

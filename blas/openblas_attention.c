@@ -1,9 +1,9 @@
 #include "blas/openblas_attention.h"
 
-#include <cblas.h>
 #include <stdatomic.h>
 #include <string.h>
 
+#include "blas/openblas_library.h"
 #include "core/tensor.h"
 
 /* In scratch lie the keys of some blocks, [head_dim][KEYS], the values of one, and the scores of as many queries as
@@ -53,8 +53,8 @@ static const float *widen_values(const mcv_attention_args *a, const mcv_kv_block
 /* c = alpha a b, or added to it; rows lda, ldb, ldc apart. */
 static void product(size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
                     bool add, float *c, size_t ldc) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, alpha, a, (blasint)lda,
-                b, (blasint)ldb, add, c, (blasint)ldc);
+    mcv_openblas_library.sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, alpha, a,
+                               (blasint)lda, b, (blasint)ldb, add, c, (blasint)ldc);
 }
 
 /* Each row over the keys that its query sees; zeros behind them. */

@@ -5,7 +5,7 @@ header='{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
 make_dump "$work/a" "$header" '\x00\x00\x80\x3f'
 same=("$PROGRAM" diff "$work/a" "$work/a")
 
-plan 41
+plan 42
 expect "help lists the commands" 0 '^  diff ' "$PROGRAM" --help
 expect "help tells the exit codes" 0 '1 differs, 2 wrong use' "$PROGRAM" -h
 expect "help as a command" 0 '^usage: minicpmv COMMAND' "$PROGRAM" help
@@ -56,4 +56,12 @@ result "a closed pipe is exit code 3" "$([ $? -eq 3 ] && grep -q 'Broken pipe' "
 exec 3>&-
 "${same[@]}" >&- 2>"$work/err"
 result "closed standard output is exit code 3" "$([ $? -eq 3 ] || cat "$work/err")"
+
+# Sanitizers need more addresses than that.
+if [ "${MODE:-release}" = release ]; then
+    expect "little memory to be had ends a program all the same" 0 '^usage' \
+        bash -c 'ulimit -v 300000; timeout 30 "$@"' - "$PROGRAM" help
+else
+    skip "little memory to be had" "a build with sanitizers takes more"
+fi
 finish
