@@ -5,14 +5,30 @@
 #include "cli/bench_model.h"
 #include "cli/engine_options.h"
 #include "cli/model_options.h"
+#include "core/log.h"
 #include "core/threads.h"
+
+/* Every option belongs to one of the two or to both: what changes nothing is told. */
+static void tell_useless(const mcv_arguments *arguments, bool kernels) {
+    static const char *const OF_KERNELS[] = {"filter", "target", "threads", "json", "quiet"};
+    for (int i = 0; i < arguments->num_given; i++) {
+        const char *name = arguments->given[i].name;
+        bool useful = !kernels && strcmp(name, "filter") != 0;
+        for (size_t j = 0; j < sizeof OF_KERNELS / sizeof *OF_KERNELS; j++)
+            useful = useful || (kernels && strcmp(name, OF_KERNELS[j]) == 0);
+        if (!useful)
+            mcv_log_remark("--%s changes nothing in bench %s", name, arguments->operands[0]);
+    }
+}
 
 static mcv_status run(const mcv_arguments *arguments) {
     mcv_pool *pool;
-    if (strcmp(arguments->operands[0], "model") == 0)
-        return mcv_bench_model(arguments);
-    if (strcmp(arguments->operands[0], "kernels") != 0)
+    bool kernels = strcmp(arguments->operands[0], "kernels") == 0;
+    if (!kernels && strcmp(arguments->operands[0], "model") != 0)
         return MCV_FAIL(MCV_USAGE, "%s: expected kernels or model", arguments->operands[0]);
+    tell_useless(arguments, kernels);
+    if (!kernels)
+        return mcv_bench_model(arguments);
     MCV_TRY(mcv_pool_create(&pool, arguments->threads));
     int threads = mcv_pool_threads(pool);
     mcv_pool_free(pool);

@@ -7,17 +7,20 @@
 static const char *const ONLY_FAST[] = {"llm-dtype", "vision-dtype", "resampler-dtype", "kv-dtype", "group",
                                         "blas",      "chunk",        "cache",           "numerics"};
 
-static mcv_status read_precision(const mcv_arguments *arguments, const char *name, mcv_precision *precision) {
+/* `last`: the last precision that it may be. */
+static mcv_status read_precision(const mcv_arguments *arguments, const char *name, mcv_precision last,
+                                 mcv_precision *precision) {
     static const char *const NAMES[] = {"f32", "bf16", "int8", "int4", "stored"};
     const char *text = mcv_option_value(arguments, name);
     if (!text)
         return MCV_OK;
-    for (int i = 0; i <= MCV_PRECISION_STORED; i++)
+    for (int i = 0; i <= (int)last; i++)
         if (strcmp(text, NAMES[i]) == 0) {
             *precision = (mcv_precision)i;
             return MCV_OK;
         }
-    return MCV_FAIL(MCV_USAGE, "--%s %s: expected f32, bf16, int8, int4 or stored", name, text);
+    return MCV_FAIL(MCV_USAGE, "--%s %s: expected f32, bf16%s", name, text,
+                    last == MCV_PRECISION_INT8 ? " or int8" : ", int8, int4 or stored");
 }
 
 /* What the reference has no choice in. */
@@ -84,15 +87,15 @@ mcv_status mcv_engine_options_read(const mcv_arguments *arguments, mcv_engine_ki
     options->target = mcv_option_value(arguments, "target");
     options->blas = mcv_option_value(arguments, "blas");
     options->cache = mcv_option_value(arguments, "cache");
-    MCV_TRY(read_precision(arguments, "dtype", &dtype));
+    MCV_TRY(read_precision(arguments, "dtype", MCV_PRECISION_STORED, &dtype));
     if (options->engine == MCV_ENGINE_REFERENCE)
         return check_reference(arguments, dtype);
     options->llm = dtype;
     options->vpm = options->resampler = dtype == MCV_PRECISION_INT4 ? MCV_PRECISION_INT8 : dtype;
-    MCV_TRY(read_precision(arguments, "llm-dtype", &options->llm));
-    MCV_TRY(read_precision(arguments, "vision-dtype", &options->vpm));
-    MCV_TRY(read_precision(arguments, "resampler-dtype", &options->resampler));
-    MCV_TRY(read_precision(arguments, "kv-dtype", &options->kv));
+    MCV_TRY(read_precision(arguments, "llm-dtype", MCV_PRECISION_STORED, &options->llm));
+    MCV_TRY(read_precision(arguments, "vision-dtype", MCV_PRECISION_STORED, &options->vpm));
+    MCV_TRY(read_precision(arguments, "resampler-dtype", MCV_PRECISION_STORED, &options->resampler));
+    MCV_TRY(read_precision(arguments, "kv-dtype", MCV_PRECISION_INT8, &options->kv));
     MCV_TRY(read_group(arguments, options));
     MCV_TRY(read_numerics(arguments, &options->numerics));
     return mcv_option_int(arguments, "chunk", 1, INT_MAX, &options->chunk);

@@ -14,7 +14,7 @@ expect_error "an unknown type" 2 'expected f32, bf16, int8, int4 or stored' "${v
 expect_error "groups that no kernel has" 2 '--group 48: expected 32, 64 or 128' "${verify[@]}" $single --engine fast --dtype int4 --group 48
 expect_error "groups without int4" 2 '--group has no effect without int4 weights' "${verify[@]}" $single --engine fast --dtype int8 --group 32
 expect "groups of the encoder alone" 0 '^all equal' "${verify[@]}" golden/cases/text-only --engine fast --vision-dtype int4 --group 32
-expect_error "a cache in int4" 2 'a KV cache in int4' "${verify[@]}" $single --engine fast --kv-dtype int4
+expect_error "a cache in int4" 2 '--kv-dtype int4: expected f32, bf16 or int8' "${verify[@]}" $single --engine fast --kv-dtype int4
 
 expect "every golden case in f32" 0 '^all equal: [0-9]+ comparisons in [0-9]+ cases' "${verify[@]}" golden/cases/* --engine fast
 expect "threads" 0 '^all equal' "${verify[@]}" $single golden/cases/video-groups --engine fast --threads 1,2,3,7 --expect-bitwise

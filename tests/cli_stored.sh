@@ -37,5 +37,5 @@ result "and packed anew" "$([ "$(stat -c %i "$work/packed")" != "$inode" ] || ec
 chat=("$PROGRAM" chat "${pair[@]}" --num-beams 1 --no-sampling --max-new-tokens 8)
 expect "chat answers" 0 . "${chat[@]}"
 result "chat takes weights as stored" "$(diff <("${chat[@]}" 2>&1) <("${chat[@]}" --dtype stored 2>&1))"
-expect_error "keys and values have no stored type" 2 'a KV cache in the type of stored weights' "${again[@]}" --kv-dtype stored
+expect_error "keys and values have no stored type" 2 '--kv-dtype stored: expected f32, bf16 or int8' "${again[@]}" --kv-dtype stored
 finish
