@@ -71,6 +71,21 @@ static void within_output(double found, double total, double bound, const float 
     within(found, exact, bound, "y");
 }
 
+/* Runs the contract and looks at each output. output(a, m, n, &total): how far off the sum of the products may be, and
+ * the exact one. */
+#define CHECK_OUTPUTS(a, contract, output)                                                                             \
+    do {                                                                                                               \
+        float *before = (a)->accumulate ? copy_rows((a)->y, (a)->m, (a)->n, (a)->ldy) : NULL;                          \
+        contract(a);                                                                                                   \
+        for (size_t m = 0; m < (a)->m; m++)                                                                            \
+            for (size_t n = 0; n < (a)->n; n++) {                                                                      \
+                double total, bound = output(a, m, n, &total);                                                         \
+                within_output((a)->y[m * (a)->ldy + n], total, bound, (a)->bias, n,                                    \
+                              before ? &before[m * (a)->ldy + n] : NULL);                                              \
+            }                                                                                                          \
+        free(before);                                                                                                  \
+    } while (0)
+
 static double weight_at(const void *w, Element type, size_t i) {
     return type == ELEMENT_F32    ? ((const float *)w)[i]
            : type == ELEMENT_BF16 ? mcv_f32_from_bf16(((const uint16_t *)w)[i])
@@ -78,36 +93,41 @@ static double weight_at(const void *w, Element type, size_t i) {
 }
 
 /* Weights of `type` that lie in panels of [k / together][16][together]. */
-static void check_gemm(const mcv_gemm_args *a, void (*contract)(const mcv_gemm_args *), Element type, size_t together) {
+static double float_output(const mcv_gemm_args *a, size_t m, size_t n, double *total, Element type, size_t together) {
     size_t steps = (a->k + together - 1) / together;
-    float *before = a->accumulate ? copy_rows(a->y, a->m, a->n, a->ldy) : NULL;
-    contract(a);
-    for (size_t m = 0; m < a->m; m++)
-        for (size_t n = 0; n < a->n; n++) {
-            double total = 0, size = 0;
-            for (size_t k = 0; k < a->k; k++) {
-                size_t step = n / MCV_LANES * steps + k / together;
-                double w = weight_at(a->w, type, (step * MCV_LANES + n % MCV_LANES) * together + k % together);
-                total += w * a->x[m * a->ldx + k];
-                size += fabs(w * a->x[m * a->ldx + k]);
-            }
-            double roundings = MCV_K_BLOCK + ceil((double)a->k / MCV_K_BLOCK);
-            within_output(a->y[m * a->ldy + n], total, gamma_of(roundings) * size, a->bias, n,
-                          before ? &before[m * a->ldy + n] : NULL);
-        }
-    free(before);
+    double size = 0;
+    *total = 0;
+    for (size_t k = 0; k < a->k; k++) {
+        size_t step = n / MCV_LANES * steps + k / together;
+        double w = weight_at(a->w, type, (step * MCV_LANES + n % MCV_LANES) * together + k % together);
+        *total += w * a->x[m * a->ldx + k];
+        size += fabs(w * a->x[m * a->ldx + k]);
+    }
+    return gamma_of(MCV_K_BLOCK + ceil((double)a->k / MCV_K_BLOCK)) * size;
+}
+
+static double f32_output(const mcv_gemm_args *a, size_t m, size_t n, double *total) {
+    return float_output(a, m, n, total, ELEMENT_F32, 1);
+}
+
+static double bf16_output(const mcv_gemm_args *a, size_t m, size_t n, double *total) {
+    return float_output(a, m, n, total, ELEMENT_BF16, 2);
+}
+
+static double f16_output(const mcv_gemm_args *a, size_t m, size_t n, double *total) {
+    return float_output(a, m, n, total, ELEMENT_F16, 1);
 }
 
 BOUND_TEST(gemm_f32, mcv_gemm_args) {
-    check_gemm(a, mcv_gemm_f32_contract, ELEMENT_F32, 1);
+    CHECK_OUTPUTS(a, mcv_gemm_f32_contract, f32_output);
 }
 
 BOUND_TEST(gemm_bf16, mcv_gemm_args) {
-    check_gemm(a, mcv_gemm_bf16_contract, ELEMENT_BF16, 2);
+    CHECK_OUTPUTS(a, mcv_gemm_bf16_contract, bf16_output);
 }
 
 BOUND_TEST(gemm_f16, mcv_gemm_args) {
-    check_gemm(a, mcv_gemm_f16_contract, ELEMENT_F16, 1);
+    CHECK_OUTPUTS(a, mcv_gemm_f16_contract, f16_output);
 }
 
 /* Each variant, for they need not have the contract's bits. Beside the bound for rounded inputs, what rounding costs.
@@ -140,46 +160,41 @@ BOUND_TEST(gemm_bf16_fast, mcv_gemm_args) {
 }
 
 /* Three roundings: of the integer to a float, of the scale, of their product. */
-BOUND_TEST(gemm_int8, mcv_gemm_int8_args) {
+static double int8_output(const mcv_gemm_int8_args *a, size_t m, size_t n, double *total) {
     size_t padded = (a->k + MCV_K_PADDING - 1) / MCV_K_PADDING * MCV_K_PADDING;
-    float *before = a->accumulate ? copy_rows(a->y, a->m, a->n, a->ldy) : NULL;
-    mcv_gemm_int8_contract(a);
-    for (size_t m = 0; m < a->m; m++)
-        for (size_t n = 0; n < a->n; n++) {
-            double dot = 0;
-            for (size_t k = 0; k < a->k; k++)
-                dot += a->q[m * a->ldq + k] *
-                       a->w[n / MCV_LANES * padded * MCV_LANES + (k / 4 * MCV_LANES + n % MCV_LANES) * 4 + k % 4];
-            double total = dot * a->scale[m] * a->w_scale[n];
-            within_output(a->y[m * a->ldy + n], total, gamma_of(3) * fabs(total) + 0x1p-149, a->bias, n,
-                          before ? &before[m * a->ldy + n] : NULL);
-        }
-    free(before);
+    double dot = 0;
+    for (size_t k = 0; k < a->k; k++)
+        dot += a->q[m * a->ldq + k] *
+               a->w[n / MCV_LANES * padded * MCV_LANES + (k / 4 * MCV_LANES + n % MCV_LANES) * 4 + k % 4];
+    *total = dot * a->scale[m] * a->w_scale[n];
+    return gamma_of(3) * fabs(*total) + 0x1p-149;
+}
+
+BOUND_TEST(gemm_int8, mcv_gemm_int8_args) {
+    CHECK_OUTPUTS(a, mcv_gemm_int8_contract, int8_output);
 }
 
 /* One rounding of a group's scale, and one for each group that is added from there on. */
-BOUND_TEST(gemm_int4, mcv_gemm_int4_args) {
+static double int4_output(const mcv_gemm_int4_args *a, size_t m, size_t n, double *total) {
     size_t groups = mcv_groups(a->k, a->group);
-    float *before = a->accumulate ? copy_rows(a->y, a->m, a->n, a->ldy) : NULL;
-    mcv_gemm_int4_contract(a);
-    for (size_t m = 0; m < a->m; m++)
-        for (size_t n = 0; n < a->n; n++) {
-            double total = 0, size = 0;
-            for (size_t k = 0; k < a->k; k++) {
-                size_t g = k / a->group, panel = n / MCV_LANES * groups + g, at = panel * MCV_LANES + n % MCV_LANES;
-                size_t inside = k % a->group;
-                uint8_t byte =
-                    a->w[panel * a->group / 2 * MCV_LANES + (inside / 8 * MCV_LANES + n % MCV_LANES) * 4 + inside % 4];
-                int weight = (inside % 8 < 4 ? byte & 15 : byte >> 4) - (a->w_zero ? a->w_zero[at] : 8);
-                double product =
-                    (double)weight * a->q[m * a->ldq + k] * mcv_f32_from_f16(a->w_scale[at]) * a->scale[m * groups + g];
-                total += product;
-                size += fabs(product);
-            }
-            within_output(a->y[m * a->ldy + n], total, gamma_of((double)groups + 1) * size + 0x1p-140, a->bias, n,
-                          before ? &before[m * a->ldy + n] : NULL);
-        }
-    free(before);
+    double size = 0;
+    *total = 0;
+    for (size_t k = 0; k < a->k; k++) {
+        size_t g = k / a->group, panel = n / MCV_LANES * groups + g, at = panel * MCV_LANES + n % MCV_LANES;
+        size_t inside = k % a->group;
+        uint8_t byte =
+            a->w[panel * a->group / 2 * MCV_LANES + (inside / 8 * MCV_LANES + n % MCV_LANES) * 4 + inside % 4];
+        int weight = (inside % 8 < 4 ? byte & 15 : byte >> 4) - (a->w_zero ? a->w_zero[at] : 8);
+        double product =
+            (double)weight * a->q[m * a->ldq + k] * mcv_f32_from_f16(a->w_scale[at]) * a->scale[m * groups + g];
+        *total += product;
+        size += fabs(product);
+    }
+    return gamma_of((double)groups + 1) * size + 0x1p-140;
+}
+
+BOUND_TEST(gemm_int4, mcv_gemm_int4_args) {
+    CHECK_OUTPUTS(a, mcv_gemm_int4_contract, int4_output);
 }
 
 /* The code of a weight. */
@@ -197,54 +212,50 @@ static int number_of(const mcv_gemm_blocks_args *a, size_t n, size_t k) {
 
 /* The roundings of the integer, of its product with d, of the minimum's with dmin; one for each block that is added
  * from there on. */
-BOUND_TEST(gemm_blocks, mcv_gemm_blocks_args) {
-    size_t blocks = a->k / a->block, groups = a->k / a->group;
-    float *before = a->accumulate ? copy_rows(a->y, a->m, a->n, a->ldy) : NULL;
-    mcv_gemm_blocks_contract(a);
-    for (size_t m = 0; m < a->m; m++)
-        for (size_t n = 0; n < a->n; n++) {
-            double total = 0, size = 0;
-            for (size_t b = 0; b < blocks; b++) {
-                size_t panel = n / MCV_LANES, at = (panel * blocks + b) * MCV_LANES + n % MCV_LANES;
-                double dot = 0, low = 0;
-                for (size_t k = b * a->block; k < (b + 1) * a->block; k++) {
-                    size_t group = (panel * groups + k / a->group) * MCV_LANES + n % MCV_LANES;
-                    double x = a->q[m * a->ldq + k] * (double)a->scale[m * blocks + b];
-                    dot += number_of(a, n, k) * (a->w_group_scale ? a->w_group_scale[group] : 1) * x;
-                    low += (a->w_group_min ? a->w_group_min[group] : 1) * x;
-                }
-                dot *= mcv_f32_from_f16(a->w_scale[at]);
-                low *= a->w_min ? mcv_f32_from_f16(a->w_min[at]) : 0;
-                total += dot - low;
-                size += fabs(dot) + fabs(low);
-            }
-            within_output(a->y[m * a->ldy + n], total, gamma_of((double)blocks + 2) * size + 0x1p-140, a->bias, n,
-                          before ? &before[m * a->ldy + n] : NULL);
+static double blocks_output(const mcv_gemm_blocks_args *a, size_t m, size_t n, double *total) {
+    size_t blocks = a->k / a->block, groups = a->k / a->group, panel = n / MCV_LANES;
+    double size = 0;
+    *total = 0;
+    for (size_t b = 0; b < blocks; b++) {
+        size_t at = (panel * blocks + b) * MCV_LANES + n % MCV_LANES;
+        double dot = 0, low = 0;
+        for (size_t k = b * a->block; k < (b + 1) * a->block; k++) {
+            size_t group = (panel * groups + k / a->group) * MCV_LANES + n % MCV_LANES;
+            double x = a->q[m * a->ldq + k] * (double)a->scale[m * blocks + b];
+            dot += number_of(a, n, k) * (a->w_group_scale ? a->w_group_scale[group] : 1) * x;
+            low += (a->w_group_min ? a->w_group_min[group] : 1) * x;
         }
-    free(before);
+        dot *= mcv_f32_from_f16(a->w_scale[at]);
+        low *= a->w_min ? mcv_f32_from_f16(a->w_min[at]) : 0;
+        *total += dot - low;
+        size += fabs(dot) + fabs(low);
+    }
+    return gamma_of((double)blocks + 2) * size + 0x1p-140;
+}
+
+BOUND_TEST(gemm_blocks, mcv_gemm_blocks_args) {
+    CHECK_OUTPUTS(a, mcv_gemm_blocks_contract, blocks_output);
 }
 
 /* The roundings of the integer and of the scale; one for each group that is added from there on. */
+static double nf4_output(const mcv_gemm_nf4_args *a, size_t m, size_t n, double *total) {
+    size_t groups = a->k / a->group, panel = n / MCV_LANES;
+    double size = 0;
+    *total = 0;
+    for (size_t k = 0; k < a->k; k++) {
+        size_t group = k / a->group;
+        uint8_t byte = a->w[(panel * a->k / 8 + k / 8) * 64 + n % MCV_LANES * 4 + k % 4];
+        double w = a->levels[k / 4 % 2 ? byte >> 4 : byte & 15] *
+                   (double)a->w_scale[(panel * groups + group) * MCV_LANES + n % MCV_LANES];
+        double product = w * a->q[m * a->ldq + k] * a->scale[m * groups + group];
+        *total += product;
+        size += fabs(product);
+    }
+    return gamma_of((double)groups + 2) * size + 0x1p-140;
+}
+
 BOUND_TEST(gemm_nf4, mcv_gemm_nf4_args) {
-    size_t groups = a->k / a->group;
-    float *before = a->accumulate ? copy_rows(a->y, a->m, a->n, a->ldy) : NULL;
-    mcv_gemm_nf4_contract(a);
-    for (size_t m = 0; m < a->m; m++)
-        for (size_t n = 0; n < a->n; n++) {
-            double total = 0, size = 0;
-            for (size_t k = 0; k < a->k; k++) {
-                size_t panel = n / MCV_LANES, group = k / a->group;
-                uint8_t byte = a->w[(panel * a->k / 8 + k / 8) * 64 + n % MCV_LANES * 4 + k % 4];
-                double w = a->levels[k / 4 % 2 ? byte >> 4 : byte & 15] *
-                           (double)a->w_scale[(panel * groups + group) * MCV_LANES + n % MCV_LANES];
-                double product = w * a->q[m * a->ldq + k] * a->scale[m * groups + group];
-                total += product;
-                size += fabs(product);
-            }
-            within_output(a->y[m * a->ldy + n], total, gamma_of((double)groups + 2) * size + 0x1p-140, a->bias, n,
-                          before ? &before[m * a->ldy + n] : NULL);
-        }
-    free(before);
+    CHECK_OUTPUTS(a, mcv_gemm_nf4_contract, nf4_output);
 }
 
 /* Half a step, and what the roundings of the scale and of its inverse make of 127 steps. */

@@ -150,6 +150,13 @@ Test(packed, groups_keep_every_number, .fini = end) {
     cr_expect_eq(packer.widened, 0);
 }
 
+/* A layer of ROWS outputs; where its numbers are is the caller's to say. */
+static Linear linear_of(mcv_weight_type type, size_t columns) {
+    return (Linear){
+        .name = "layer",
+        .weight = {.type = type, .rank = 2, .shape = {ROWS, (int64_t)columns}, .rows = ROWS, .columns = columns}};
+}
+
 /* Random bytes but -128, and a scale a row. */
 typedef struct Int8Layer {
     uint8_t bytes[ROWS * COLUMNS];
@@ -165,13 +172,8 @@ static void make_int8(Int8Layer *layer) {
     for (size_t i = 0; i < ROWS; i++)
         layer->scales[i] = (float)mcv_random_uniform(&random);
     layer->int8 = (mcv_int8){layer->bytes, MCV_TENSOR(MCV_F32, layer->scales, ROWS, 1), .in = COLUMNS, .groups = 1};
-    layer->linear = (Linear){.name = "layer",
-                             .weight = {.type = MCV_WEIGHT_INT8,
-                                        .rank = 2,
-                                        .shape = {ROWS, COLUMNS},
-                                        .rows = ROWS,
-                                        .columns = COLUMNS,
-                                        .int8 = &layer->int8}};
+    layer->linear = linear_of(MCV_WEIGHT_INT8, COLUMNS);
+    layer->linear.weight.int8 = &layer->int8;
 }
 
 /* Not with -128 among them. */
@@ -233,13 +235,8 @@ static void make_nf4(Nf4Layer *layer) {
                            .nested_absmax = (const uint8_t *)layer->nested_absmax,
                            .nested_block_size = 4,
                            .nested_offset = 0.25f};
-    layer->linear = (Linear){.name = "layer",
-                             .weight = {.type = MCV_WEIGHT_NF4,
-                                        .rank = 2,
-                                        .shape = {ROWS, NF4_COLUMNS},
-                                        .rows = ROWS,
-                                        .columns = NF4_COLUMNS,
-                                        .nf4 = &layer->nf4}};
+    layer->linear = linear_of(MCV_WEIGHT_NF4, NF4_COLUMNS);
+    layer->linear.weight.nf4 = &layer->nf4;
     for (size_t i = 0; i < sizeof layer->bytes; i++)
         layer->bytes[i] = (uint8_t)mcv_random_next(&random);
     for (size_t i = 0; i < sizeof layer->absmax; i++)

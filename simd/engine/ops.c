@@ -87,9 +87,9 @@ static Slice slice_of(const mcv_packed *w, size_t begin, size_t end) {
     .bias = (slice)->bias, .y = (work)->y + (slice)->first, .ldy = (work)->w->n, .accumulate = (work)->accumulate,     \
     .scratch = scratch_of((work)->ops, worker)
 
-/* And those with weights of integers, which read a form of x. */
-#define INTEGER_PRODUCT(work, slice, worker, form)                                                                     \
-    PRODUCT(work, slice, worker), .q = (form)->q, .ldq = (form)->ldq, .scale = (form)->scale, .sum = (form)->sum,      \
+/* And those with quantized weights, which read a form of x. */
+#define QUANTIZED_PRODUCT(work, slice, worker, form)                                                                   \
+    PRODUCT(work, slice, worker), .q = (form)->q, .ldq = (form)->ldq, .scale = (form)->scale,                          \
                                   .w_scale = (slice)->parts[MCV_PART_W_SCALE]
 
 /* The outputs of the panels [begin, end). */
@@ -109,8 +109,8 @@ static void linear_int8(void *context, size_t begin, size_t end, int worker) {
     const LinearWork *work = context;
     const mcv_int8_rows *x = find_form(work->x, work->w);
     Slice slice = slice_of(work->w, begin, end);
-    work->ops->kernels.gemm_int8(
-        &(mcv_gemm_int8_args){INTEGER_PRODUCT(work, &slice, worker, x), .w_sum = slice.parts[MCV_PART_W_SUM]});
+    work->ops->kernels.gemm_int8(&(mcv_gemm_int8_args){QUANTIZED_PRODUCT(work, &slice, worker, x), .sum = x->sum,
+                                                       .w_sum = slice.parts[MCV_PART_W_SUM]});
 }
 
 static void linear_int4(void *context, size_t begin, size_t end, int worker) {
@@ -118,7 +118,8 @@ static void linear_int4(void *context, size_t begin, size_t end, int worker) {
     const mcv_int8_rows *x = find_form(work->x, work->w);
     Slice slice = slice_of(work->w, begin, end);
     work->ops->kernels.gemm_int4(&(mcv_gemm_int4_args){
-        INTEGER_PRODUCT(work, &slice, worker, x),
+        QUANTIZED_PRODUCT(work, &slice, worker, x),
+        .sum = x->sum,
         .group = work->w->group,
         .w_zero = slice.parts[MCV_PART_W_ZERO],
     });
@@ -129,7 +130,8 @@ static void linear_blocks(void *context, size_t begin, size_t end, int worker) {
     const mcv_int8_rows *x = find_form(work->x, work->w);
     Slice slice = slice_of(work->w, begin, end);
     work->ops->kernels.gemm_blocks(&(mcv_gemm_blocks_args){
-        INTEGER_PRODUCT(work, &slice, worker, x),
+        QUANTIZED_PRODUCT(work, &slice, worker, x),
+        .sum = x->sum,
         .block = work->w->group,
         .group = work->w->block_group,
         .bits = work->w->bits,
@@ -146,13 +148,9 @@ static void linear_nf4(void *context, size_t begin, size_t end, int worker) {
     const mcv_int8_rows *x = find_form(work->x, work->w);
     Slice slice = slice_of(work->w, begin, end);
     work->ops->kernels.gemm_nf4(&(mcv_gemm_nf4_args){
-        PRODUCT(work, &slice, worker),
+        QUANTIZED_PRODUCT(work, &slice, worker, x),
         .group = work->w->group,
         .levels = work->w->nf4_levels,
-        .q = x->q,
-        .ldq = x->ldq,
-        .scale = x->scale,
-        .w_scale = slice.parts[MCV_PART_W_SCALE],
     });
 }
 

@@ -92,8 +92,7 @@ MCV_INLINE void multiply(const mcv_gemm_blocks_args *a, size_t m, size_t n, cons
             total[r] = mcv_floats_fma(inner, mcv_floats_set(a->scale[(m + (size_t)r) * blocks + b]), total[r]);
         }
     }
-    MCV_UNROLLED for (int r = 0; r < rows; r++) store_outputs(total[r], a->bias ? a->bias + n : NULL, a->accumulate,
-                                                              a->y + (m + (size_t)r) * a->ldy + n, mcv_step(a->n - n));
+    STORE_TILE(a, total, m, n, rows)
 }
 
 #define MULTIPLY(name, bits, levels)                                                                                   \

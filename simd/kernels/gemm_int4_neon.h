@@ -35,8 +35,7 @@ MCV_INLINE void multiply(const mcv_gemm_int4_args *a, size_t m, size_t n, const 
             total[r] = mcv_floats_fma(dot, scale, total[r]);
         }
     }
-    MCV_UNROLLED for (int r = 0; r < rows; r++) store_outputs(total[r], a->bias ? a->bias + n : NULL, a->accumulate,
-                                                              a->y + (m + (size_t)r) * a->ldy + n, mcv_step(a->n - n));
+    STORE_TILE(a, total, m, n, rows)
 }
 
 void GEMM_INT4(const mcv_gemm_int4_args *a) {

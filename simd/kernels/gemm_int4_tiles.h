@@ -98,11 +98,7 @@ MCV_INLINE void multiply_kind(const mcv_gemm_int4_args *a, const Panel panel[], 
         } while ((k += CHUNK) < a->group);
         mcv_floats w_scale[MCV_TILE_PANELS];
         MCV_EACH_PANEL(w_scale[p] = mcv_floats_load_f16(panel[p].scale + g * MCV_LANES);)
-        MCV_EACH_ROW({
-            mcv_floats x_scale = mcv_floats_set(scale[r]);
-            MCV_EACH_PANEL(total[r][p] = mcv_floats_fma(mcv_floats_from_ints(dot[r][p]),
-                                                        mcv_floats_multiply(w_scale[p], x_scale), total[r][p]);)
-        })
+        add_group_totals(total, dot, w_scale, scale, rows);
     }
     store_tile(a, panel, total, y, rows);
 }

@@ -34,7 +34,7 @@ MCV_INLINE void add_bytes(const mcv_gemm_nf4_args *a, Sums *sums, int8x16_t byte
 
 /* `rows` rows from m on with the panel of output n. */
 MCV_INLINE void multiply(const mcv_gemm_nf4_args *a, size_t m, size_t n, const int rows) {
-    const size_t groups = a->k ? a->k / a->group : 0;
+    const size_t groups = mcv_groups(a->k, a->group);
     const Levels levels = levels_of(a->levels);
     mcv_floats total[TILE_ROWS];
     MCV_UNROLLED for (int r = 0; r < rows; r++) total[r] = mcv_floats_set(0);
@@ -54,8 +54,7 @@ MCV_INLINE void multiply(const mcv_gemm_nf4_args *a, size_t m, size_t n, const i
             total[r] = mcv_floats_fma(dot, mcv_floats_multiply(w_scale, x_scale), total[r]);
         }
     }
-    MCV_UNROLLED for (int r = 0; r < rows; r++) store_outputs(total[r], a->bias ? a->bias + n : NULL, a->accumulate,
-                                                              a->y + (m + (size_t)r) * a->ldy + n, mcv_step(a->n - n));
+    STORE_TILE(a, total, m, n, rows)
 }
 
 void GEMM_NF4(const mcv_gemm_nf4_args *a) {

@@ -86,11 +86,7 @@ MCV_INLINE void multiply(const mcv_gemm_nf4_args *a, const Panel panel[], const 
         } while ((k += STEP) < a->group);
         mcv_floats w_scale[MCV_TILE_PANELS];
         MCV_EACH_PANEL(w_scale[p] = mcv_floats_load(panel[p].scale + g * MCV_LANES);)
-        MCV_EACH_ROW({
-            mcv_floats x_scale = mcv_floats_set(scale[r]);
-            MCV_EACH_PANEL(total[r][p] = mcv_floats_fma(mcv_floats_from_ints(dot[r][p]),
-                                                        mcv_floats_multiply(w_scale[p], x_scale), total[r][p]);)
-        })
+        add_group_totals(total, dot, w_scale, scale, rows);
     }
     store_tile(a, panel, total, y, rows);
 }

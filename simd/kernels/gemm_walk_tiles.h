@@ -27,6 +27,17 @@ MCV_INLINE int panels_of(int rows) {
     return rows == 1 ? 1 : TILE_PANELS;
 }
 
+/* The end of a group whose weights and activations have a scale each: total + dot * (w_scale * scale[row]). */
+MCV_INLINE void add_group_totals(mcv_floats total[][MCV_TILE_PANELS], mcv_ints dot[][MCV_TILE_PANELS],
+                                 const mcv_floats w_scale[], const float *scale, const int rows) {
+    const int panels = panels_of(rows);
+    MCV_EACH_ROW({
+        mcv_floats x_scale = mcv_floats_set(scale[r]);
+        MCV_EACH_PANEL(total[r][p] = mcv_floats_fma(mcv_floats_from_ints(dot[r][p]),
+                                                    mcv_floats_multiply(w_scale[p], x_scale), total[r][p]);)
+    })
+}
+
 /* The end of a tile. */
 MCV_INLINE void store_tile(const Arguments *a, const Panel panel[], mcv_floats total[][MCV_TILE_PANELS], float *y,
                            const int rows) {

@@ -169,6 +169,12 @@ static inline void store_outputs(mcv_floats total, const float *bias, bool accum
     mcv_floats_store_step(y, total, count);
 }
 
+/* The end of a tile: `total` of `rows` rows from m on with the panel of output n. */
+#define STORE_TILE(a, total, m, n, rows)                                                                               \
+    MCV_UNROLLED for (int r = 0; r < (rows); r++)                                                                      \
+        store_outputs((total)[r], (a)->bias ? (a)->bias + (n) : NULL, (a)->accumulate,                                 \
+                      (a)->y + ((m) + (size_t)r) * (a)->ldy + (n), mcv_step((a)->n - (n)));
+
 /* Calls tile(a, m, n, rows) for all of y, `rows` a constant each time, so that each height is compiled by itself. */
 #define FOR_EACH_TILE(a, tile)                                                                                         \
     for (size_t n = 0; n < (a)->n; n += MCV_LANES) {                                                                   \
